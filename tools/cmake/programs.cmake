@@ -1,0 +1,26 @@
+# SPDX-License-Identifier: MIT
+# The programs and the examples. All lie in bin/ of the build folder.
+
+# lockring_program(NAME SOURCES...): links the library and the protocols.
+function(lockring_program NAME)
+    add_executable(${NAME} ${ARGN})
+    target_link_libraries(${NAME} PRIVATE lockring_common lockring
+        $<TARGET_NAME_IF_EXISTS:lockring_proto>)
+    set_target_properties(${NAME} PROPERTIES
+        C_EXTENSIONS OFF
+        POSITION_INDEPENDENT_CODE ON
+        RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/bin")
+endfunction()
+
+if(LOCKRING_BUILD_TOOLS)
+    foreach(_tool IN LISTS LOCKRING_TOOLS)
+        string(REPLACE "_" "-" _program ${_tool})
+        lockring_program(${_program} tools/${_tool}.c ${LOCKRING_TOOL_SOURCES})
+        target_include_directories(${_program} PRIVATE "${PROJECT_SOURCE_DIR}")
+        install(TARGETS ${_program} RUNTIME DESTINATION "${CMAKE_INSTALL_BINDIR}")
+    endforeach()
+endif()
+
+if(LOCKRING_BUILD_EXAMPLES AND LOCKRING_RUN_SOURCES)
+    lockring_program(tls-echo docs/examples/echo.c)
+endif()

@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: MIT
+# Every source of the library by name, one list per folder, in alphabetical order.
+
+set(LOCKRING_PUBLIC_HEADERS
+    include/lockring/base.h
+    include/lockring/conn.h
+    include/lockring/context.h
+    include/lockring/lockring.h
+    include/lockring/run.h
+    include/lockring/server.h
+    include/lockring/workers.h
+)
+
+# core/base: no I/O, no TLS.
+set(LOCKRING_BASE_SOURCES
+)
+
+# core/io: the only folder that sees liburing.
+set(LOCKRING_IO_SOURCES
+)
+
+# core/tls: the only folder that sees wolfSSL.
+set(LOCKRING_TLS_SOURCES
+    core/tls/hello.c
+    core/tls/hello_take.c
+)
+
+# core/run: joins the others.
+set(LOCKRING_RUN_SOURCES
+)
+
+# proto: protocols for handlers; sees the public headers and core/base.
+set(LOCKRING_PROTO_SOURCES
+)
+
+# tests/sim: the simulated back end.
+set(LOCKRING_SIM_SOURCES
+)
+
+# tools: programs NAME made of tools/NAME.c, with dashes for underscores (lockring_serve.c becomes
+# lockring-serve); LOCKRING_TOOL_SOURCES is compiled into each of them.
+set(LOCKRING_TOOLS
+)
+set(LOCKRING_TOOL_SOURCES
+)
