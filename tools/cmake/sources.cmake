@@ -13,6 +13,16 @@ set(LOCKRING_PUBLIC_HEADERS
 
 # core/base: no I/O, no TLS.
 set(LOCKRING_BASE_SOURCES
+    core/base/buf.c
+    core/base/check.c
+    core/base/histogram.c
+    core/base/hostname.c
+    core/base/log.c
+    core/base/mailbox.c
+    core/base/mem.c
+    core/base/slab.c
+    core/base/status.c
+    core/base/timer.c
 )
 
 # core/io: the only folder that sees liburing.
