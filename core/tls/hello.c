@@ -36,8 +36,10 @@ static bool read_slice(lr_slice *in, size_t len, lr_slice *out)
     if (in->len < len)
         return false;
     *out = lr_slice_of(in->bytes, len);
-    in->bytes += len;
-    in->len -= len;
+    if (len > 0) { /* bytes may be null; C has no null + 0. */
+        in->bytes += len;
+        in->len -= len;
+    }
     return true;
 }
 
