@@ -44,8 +44,8 @@ typedef struct lr__hello_gather {
                             * data to skip in front of it (RFC 8446 4.2.10); 0: none was offered */
     uint8_t header_len;    /* bytes of the current record header so far */
     uint8_t header[LR__RECORD_HEADER];
-    bool second;           /* set by the caller before a second hello: one dummy CCS may precede it
-                            * (RFC 8446 D.4) */
+    bool second; /* set by the caller before a second hello: one dummy CCS may precede it
+                  * (RFC 8446 D.4) */
     bool ccs_seen;
 } lr__hello_gather;
 
@@ -76,19 +76,19 @@ enum { LR__HELLO_GROUPS_MAX = 32, LR__HELLO_VERSIONS_MAX = 16 };
  * every array and by every walk, and kept in the raw lists; unknown values are kept. Counts are cut
  * at the arrays' sizes; the predicates below look at the whole lists. */
 typedef struct lr__hello {
-    lr_slice message;          /* whole, with its handshake header */
+    lr_slice message; /* whole, with its handshake header */
     uint16_t legacy_version;
-    lr_slice random;           /* 32 bytes */
-    lr_slice session_id;       /* 0..32 bytes */
-    lr_slice cipher_suites;    /* raw, two bytes each */
-    lr_slice extensions;       /* raw, without the length of the whole; empty: none sent */
-    lr_slice servername;       /* raw host_name of server_name; empty: none sent, or a literal */
-    char name[254];            /* canonical form (core/base/hostname.h), "" if none */
-    lr_slice alpn;             /* raw protocol_name_list without its length; empty: none */
-    lr_slice sigalgs;          /* raw signature_algorithms list without its length */
-    lr_slice version_list;     /* raw supported_versions list without its length */
-    lr_slice group_list;       /* raw supported_groups list without its length */
-    lr_slice share_list;       /* raw key_share list without its length; may be empty if sent */
+    lr_slice random;        /* 32 bytes */
+    lr_slice session_id;    /* 0..32 bytes */
+    lr_slice cipher_suites; /* raw, two bytes each */
+    lr_slice extensions;    /* raw, without the length of the whole; empty: none sent */
+    lr_slice servername;    /* raw host_name of server_name; empty: none sent, or a literal */
+    char name[254];         /* canonical form (core/base/hostname.h), "" if none */
+    lr_slice alpn;          /* raw protocol_name_list without its length; empty: none */
+    lr_slice sigalgs;       /* raw signature_algorithms list without its length */
+    lr_slice version_list;  /* raw supported_versions list without its length */
+    lr_slice group_list;    /* raw supported_groups list without its length */
+    lr_slice share_list;    /* raw key_share list without its length; may be empty if sent */
     uint16_t versions[LR__HELLO_VERSIONS_MAX]; /* supported_versions; or {legacy_version}, where
                                                 * all above 0x0303 is 0x0303 (RFC 8446 4.2.1) */
     uint8_t version_count;
@@ -99,12 +99,12 @@ typedef struct lr__hello {
     bool has_supported_versions, has_key_share, has_psk, has_early_data, has_session_ticket;
     bool has_status_request; /* of type ocsp; others are ignored (RFC 6066 8) */
     bool has_cookie, has_extended_master_secret, has_post_handshake_auth;
-    bool has_renegotiation_info; /* the extension or the SCSV */
+    bool has_renegotiation_info;        /* the extension or the SCSV */
     bool has_psk_modes, has_psk_dhe_ke; /* psk_key_exchange_modes, with psk_dhe_ke in it */
-    lr_slice session_ticket;     /* TLS 1.2 ticket (RFC 5077), may be empty */
-    lr_slice psk;                /* raw pre_shared_key body; always the last extension */
-    uint16_t record_size_limit;  /* RFC 8449; 0: not sent */
-    uint8_t max_fragment;        /* RFC 6066 4 code 1..4; 0: not sent */
+    lr_slice session_ticket;            /* TLS 1.2 ticket (RFC 5077), may be empty */
+    lr_slice psk;                       /* raw pre_shared_key body; always the last extension */
+    uint16_t record_size_limit;         /* RFC 8449; 0: not sent */
+    uint8_t max_fragment;               /* RFC 6066 4 code 1..4; 0: not sent */
 } lr__hello;
 
 /* Parses a complete ClientHello message. Structure errors are decode_error; duplicates of an
