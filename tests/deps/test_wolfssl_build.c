@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* The wolfSSL that tools/deps builds, alone: no code of lockring is linked. A new release of
  * wolfSSL or a changed user_settings.h is tried here first (docs/wolfssl-upgrade.md). */
-#include <stdarg.h>
 #include <setjmp.h>
+#include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -132,8 +132,8 @@ static int make_certificate(void **state)
     cert.isCA = 1;
     certificate_size = wc_MakeCert(&cert, certificate, sizeof(certificate), NULL, &pair, &rng);
     assert_true(certificate_size > 0);
-    certificate_size = wc_SignCert(cert.bodySz, cert.sigType, certificate, sizeof(certificate), NULL,
-                                   &pair, &rng);
+    certificate_size =
+        wc_SignCert(cert.bodySz, cert.sigType, certificate, sizeof(certificate), NULL, &pair, &rng);
     assert_true(certificate_size > 0);
     wc_ecc_free(&pair);
     wc_FreeRng(&rng);
@@ -302,23 +302,21 @@ static void suites_are_aead_with_forward_secrecy(void **state)
 }
 
 /* Both are one key, encrypted by OpenSSL with the pass phrase "secret". */
-static const char old_pem[] =
-    "-----BEGIN EC PRIVATE KEY-----\n"
-    "Proc-Type: 4,ENCRYPTED\n"
-    "DEK-Info: AES-256-CBC,6FA4BBFE8D641B5E87B4CE80E23B8017\n"
-    "\n"
-    "WzM/yyGogzmA8W4ee3w2xPYAGR1bS4bwOM79lObYVbNxICXvf5IsUwVBDV2jJ+el\n"
-    "uKlG/FIa4AN/Q7bOw968YoXQdEI1C4KOaVoDoYe61sv6ltFsWPox15EkqDzPV494\n"
-    "L7nWQRe6y0cKA2kIi7qBBOJ0d4yInTjFXudAq2iuoFY=\n"
-    "-----END EC PRIVATE KEY-----\n";
-static const char pkcs8_pem[] =
-    "-----BEGIN ENCRYPTED PRIVATE KEY-----\n"
-    "MIHsMFcGCSqGSIb3DQEFDTBKMCkGCSqGSIb3DQEFDDAcBAjUedh7So0uHQICCAAw\n"
-    "DAYIKoZIhvcNAgkFADAdBglghkgBZQMEASoEEFXJqv6ZYFKbbSnq5rhRY/QEgZBo\n"
-    "E/h4nHpyu2LcuCzEpNtVhNOJqUqD4/j/vQKK5VHblff6TOVbDKHCOFw1/rfTtimL\n"
-    "cqOieRp2uaINOzL3COT+pbe9veIb6mJpF7yBrT2XzkSpEBW1HD2CctJ0X0NtS4l1\n"
-    "vGeMEcTqhHdX8CSHXfuUxAlnVo2CwtvN5LCV9BUZXoHXtKcwN9itYrfEfRoHtMY=\n"
-    "-----END ENCRYPTED PRIVATE KEY-----\n";
+static const char old_pem[] = "-----BEGIN EC PRIVATE KEY-----\n"
+                              "Proc-Type: 4,ENCRYPTED\n"
+                              "DEK-Info: AES-256-CBC,6FA4BBFE8D641B5E87B4CE80E23B8017\n"
+                              "\n"
+                              "WzM/yyGogzmA8W4ee3w2xPYAGR1bS4bwOM79lObYVbNxICXvf5IsUwVBDV2jJ+el\n"
+                              "uKlG/FIa4AN/Q7bOw968YoXQdEI1C4KOaVoDoYe61sv6ltFsWPox15EkqDzPV494\n"
+                              "L7nWQRe6y0cKA2kIi7qBBOJ0d4yInTjFXudAq2iuoFY=\n"
+                              "-----END EC PRIVATE KEY-----\n";
+static const char pkcs8_pem[] = "-----BEGIN ENCRYPTED PRIVATE KEY-----\n"
+                                "MIHsMFcGCSqGSIb3DQEFDTBKMCkGCSqGSIb3DQEFDDAcBAjUedh7So0uHQICCAAw\n"
+                                "DAYIKoZIhvcNAgkFADAdBglghkgBZQMEASoEEFXJqv6ZYFKbbSnq5rhRY/QEgZBo\n"
+                                "E/h4nHpyu2LcuCzEpNtVhNOJqUqD4/j/vQKK5VHblff6TOVbDKHCOFw1/rfTtimL\n"
+                                "cqOieRp2uaINOzL3COT+pbe9veIb6mJpF7yBrT2XzkSpEBW1HD2CctJ0X0NtS4l1\n"
+                                "vGeMEcTqhHdX8CSHXfuUxAlnVo2CwtvN5LCV9BUZXoHXtKcwN9itYrfEfRoHtMY=\n"
+                                "-----END ENCRYPTED PRIVATE KEY-----\n";
 
 static void decrypt_key(const char *pem, size_t size)
 {

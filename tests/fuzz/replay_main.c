@@ -7,7 +7,8 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len);
 
-/* Reads a whole file into memory of exactly its size, so that a sanitizer sees one byte too many. */
+/* Reads a whole file into memory of exactly its size, so that a sanitizer sees one byte too many.
+ */
 static uint8_t *read_file(const char *path, size_t *len)
 {
     FILE *file = fopen(path, "rb");
@@ -16,7 +17,8 @@ static uint8_t *read_file(const char *path, size_t *len)
 
     if (file == NULL)
         return NULL;
-    if (fseek(file, 0, SEEK_END) == 0 && (size = ftell(file)) >= 0 && fseek(file, 0, SEEK_SET) == 0) {
+    if (fseek(file, 0, SEEK_END) == 0 && (size = ftell(file)) >= 0 &&
+        fseek(file, 0, SEEK_SET) == 0) {
         *len = (size_t)size;
         bytes = malloc(*len != 0 ? *len : 1);
         if (bytes != NULL && fread(bytes, 1, *len, file) != *len) {

@@ -69,7 +69,8 @@ int64_t lr__wall_time_ms(void);
 #endif
 #endif
 
-/* Assembler. Each routine is chosen at run time by cpuid; the C code stays at the x86-64 baseline. */
+/* Assembler. Each routine is chosen at run time by cpuid; the C code stays at the x86-64 baseline.
+ */
 #ifdef __x86_64__
 #define WOLFSSL_X86_64_BUILD
 #define USE_INTEL_SPEEDUP
@@ -130,7 +131,8 @@ int64_t lr__wall_time_ms(void);
 #define WOLFSSL_SHAKE128
 #define WOLFSSL_SHAKE256
 
-/* Groups and signatures. The DHE groups serve the node4 profile, whose list has DHE with AES-GCM. */
+/* Groups and signatures. The DHE groups serve the node4 profile, whose list has DHE with AES-GCM.
+ */
 #define WC_RSA_PSS
 #define HAVE_ECC
 #define ECC_SHAMIR
