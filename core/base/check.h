@@ -25,7 +25,12 @@ LR_COLD void lr__bug(atomic_bool *said, const char *expr, const char *func, cons
     } while (0)
 
 #ifdef LOCKRING_DCHECK
-#define LR_DCHECK(x) LR_CHECK(x)
+/* Not by way of LR_CHECK, which would see x with its macros expanded. */
+#define LR_DCHECK(x)                                                                               \
+    do {                                                                                           \
+        if (LR_UNLIKELY(!(x)))                                                                     \
+            lr__check_failed(#x, __FILE__, __LINE__);                                              \
+    } while (0)
 #else
 #define LR_DCHECK(x)                                                                               \
     do {                                                                                           \

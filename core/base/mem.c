@@ -159,3 +159,8 @@ uint64_t lr__mem_fail_at(uint64_t n, bool from)
     fail_from = from;
     return seen;
 }
+
+void lr__mem_trim(void)
+{
+    (void)malloc_trim(0);
+}

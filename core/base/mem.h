@@ -24,6 +24,9 @@ char *lr__strndup(const char *text, size_t len);    /* at most len bytes, up to 
 void lr__wipe(void *ptr, size_t size);
 void lr__free_wiped(void *ptr, size_t size); /* wipes size bytes of ptr; null is allowed */
 
+/* Gives free pages back to the system; milliseconds, so for quiet moments only. */
+void lr__mem_trim(void);
+
 typedef struct lr__mem_counts {
     uint64_t live;   /* allocations not yet freed */
     uint64_t bytes;  /* their sizes as malloc_usable_size gives them */

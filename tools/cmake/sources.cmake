@@ -15,6 +15,7 @@ set(LOCKRING_PUBLIC_HEADERS
 set(LOCKRING_BASE_SOURCES
     core/base/buf.c
     core/base/check.c
+    core/base/current.c
     core/base/histogram.c
     core/base/hostname.c
     core/base/log.c
@@ -27,16 +28,39 @@ set(LOCKRING_BASE_SOURCES
 
 # core/io: the only folder that sees liburing.
 set(LOCKRING_IO_SOURCES
+    core/io/address.c
 )
 
 # core/tls: the only folder that sees wolfSSL.
 set(LOCKRING_TLS_SOURCES
+    core/tls/alert.c
+    core/tls/context.c
+    core/tls/engine.c
+    core/tls/gate.c
     core/tls/hello.c
     core/tls/hello_take.c
+    core/tls/names.c
+    core/tls/pem.c
+    core/tls/rand.c
+    core/tls/replica.c
+    core/tls/selfsign.c
+    core/tls/wolf.c
+    core/tls/x509.c
 )
 
 # core/run: joins the others.
 set(LOCKRING_RUN_SOURCES
+    core/run/conn.c
+    core/run/conn_get.c
+    core/run/conn_read.c
+    core/run/conn_write.c
+    core/run/listener.c
+    core/run/run.c
+    core/run/server.c
+    core/run/steer.c
+    core/run/version.c
+    core/run/worker.c
+    core/run/workers.c
 )
 
 # proto: protocols for handlers; sees the public headers and core/base.

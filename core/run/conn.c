@@ -1,0 +1,341 @@
+/* SPDX-License-Identifier: MIT */
+/* core/run/conn.c: the life of a connection: opening, deadlines, failing, closing.
+ *
+ * Closing is asynchronous: lr__conn_close() hands the socket to the ring and the memory stays until
+ * the ring's last completion, so a handler may close or abort from within any hook, and everything
+ * up the stack only has to ask lr__conn_is_over(). on_close runs when nothing is in flight any more
+ * and right before the slot is given back: nothing follows it. */
+#include "core/run/conn.h"
+
+#include "core/base/mem.h"
+#include "core/base/status.h"
+#include "core/run/workers.h"
+
+#include <string.h>
+
+static const bool moves[LR__CONN_STATE_COUNT][LR__CONN_STATE_COUNT] = {
+    [LR__CONN_HELLO] =
+        {[LR__CONN_HANDSHAKE] = true, [LR__CONN_ENDING] = true, [LR__CONN_CLOSING] = true},
+    [LR__CONN_HANDSHAKE] =
+        {[LR__CONN_OPEN] = true, [LR__CONN_ENDING] = true, [LR__CONN_CLOSING] = true},
+    [LR__CONN_OPEN] = {[LR__CONN_ENDING] = true, [LR__CONN_CLOSING] = true},
+    [LR__CONN_ENDING] = {[LR__CONN_CLOSING] = true},
+    [LR__CONN_CLOSING] = {[LR__CONN_CLOSED] = true},
+};
+
+const char *lr__conn_state_name(lr__conn_state state)
+{
+#define STATE_NAME(name)                                                                           \
+    case LR__CONN_##name:                                                                          \
+        return #name;
+    switch (state) {
+        LR__CONN_STATES(STATE_NAME)
+    case LR__CONN_STATE_COUNT:
+        break;
+    }
+#undef STATE_NAME
+    LR_UNREACHABLE();
+}
+
+bool lr__conn_may_enter(lr__conn_state from, lr__conn_state to)
+{
+    return from < LR__CONN_STATE_COUNT && to < LR__CONN_STATE_COUNT && moves[from][to];
+}
+
+void lr__conn_enter(lr_conn *c, lr__conn_state state)
+{
+    LR_CHECK(lr__conn_may_enter(c->state, state));
+    c->state = state;
+}
+
+bool lr__conn_is_over(const lr_conn *c)
+{
+    return c->state == LR__CONN_CLOSING || c->state == LR__CONN_CLOSED;
+}
+
+static void log_conn(const lr_conn *c, lr_log_level level, const char *event)
+{
+    lr_worker *w = c->worker;
+    const lr_error *why = c->why;
+
+    if (!lr__log_wants(&w->workers->log, level))
+        return;
+    if (why)
+        lr__log_limited(&w->workers->log, &w->log_limit, w->now_ns, level,
+                        "%s conn=%u.%u.%u state=%s status=%s alert=%d text=\"%s\"", event, w->index,
+                        c->slot, c->generation, lr__conn_state_name(c->state),
+                        lr_status_name(why->status), why->tls_alert, why->text);
+    else
+        lr__log_limited(&w->workers->log, &w->log_limit, w->now_ns, level, "%s conn=%u.%u.%u",
+                        event, w->index, c->slot, c->generation);
+}
+
+static void on_deadline(lr__timer *timer);
+
+void lr__conn_arm_deadline(lr_conn *c, uint64_t from_ns, uint32_t ms)
+{
+    if (ms == LR_NONE)
+        lr__timer_cancel(&c->worker->timers, &c->deadline);
+    else
+        lr__timer_arm(&c->worker->timers, &c->deadline, from_ns + (uint64_t)ms * 1000000);
+}
+
+static lr_conn *conn_new(lr__part *part, int sock)
+{
+    lr_worker *w = part->worker;
+    uint32_t slot, generation, user_generation;
+    lr_conn *c = lr__slab_take(&w->conns, &slot, &generation);
+
+    if (!c)
+        return NULL;
+    if (part->server->conn_user_size != 0) {
+        c->user = lr__slab_take(&part->users, &c->user_slot, &user_generation);
+        if (!c->user) {
+            lr__slab_give(&w->conns, slot);
+            return NULL;
+        }
+    }
+    c->worker = w;
+    c->part = part;
+    c->slot = slot;
+    c->generation = generation;
+    c->id = lr__conn_ring_id(slot, generation);
+    c->sock = sock;
+    c->state = LR__CONN_HELLO;
+    c->held_first = c->held_last = LR__NO_BUFFER;
+    c->fragment_size_max = part->server->fragment_size_max;
+    c->opened_ns = c->active_ns = w->now_ns;
+    lr__list_init(&c->node);
+    lr__list_init(&c->ready);
+    lr__list_init(&c->flush);
+    lr__timer_init(&c->deadline, on_deadline);
+    return c;
+}
+
+void lr__conn_open(lr__part *part, int sock)
+{
+    lr_worker *w = part->worker;
+    lr_conn *c = conn_new(part, sock);
+
+    if (!c) {
+        w->ring->backend->listen_close(w->workers->world, sock);
+        lr__log_limited(&w->workers->log, &w->log_limit, w->now_ns, LR_LOG_WARN,
+                        "conn_refused worker=%u status=LR_ENOMEM", w->index);
+        return;
+    }
+    lr__list_append(&part->conns, &c->node);
+    atomic_store_explicit(&part->conn_count,
+                          atomic_load_explicit(&part->conn_count, memory_order_relaxed) + 1,
+                          memory_order_relaxed);
+    lr__conn_arm_deadline(c, w->now_ns, part->server->handshake_timeout_ms);
+    c->recv_armed = true;
+    lr__ring_recv(w->ring, sock, c->id);
+    log_conn(c, LR_LOG_DEBUG, "conn_open");
+    if (part->server->handlers.on_open)
+        part->server->handlers.on_open(c);
+    if (part->cut && !lr__conn_is_over(c))
+        lr_conn_abort(c, LR_EDRAIN_TIMEOUT);
+}
+
+void lr__conn_gate_free(lr_conn *c)
+{
+    if (!c->gate)
+        return;
+    lr__buf_drop(&c->gate->message, &c->worker->buffers);
+    lr__buf_drop(&c->gate->first_message, &c->worker->buffers);
+    lr__free(c->gate);
+    c->gate = NULL;
+}
+
+/* The first reason wins. Without memory for it the connection still ends, as an unexplained one. */
+static bool keep_why(lr_conn *c, const lr_error *why)
+{
+    if (c->why)
+        return false;
+    c->why = lr__alloc(sizeof(*c->why));
+    if (c->why)
+        *c->why = *why;
+    return true;
+}
+
+void lr__conn_fail(lr_conn *c, const lr_error *why, bool linger)
+{
+    bool before_secure = c->state < LR__CONN_OPEN;
+    bool first;
+
+    LR_DCHECK(why->status != LR_OK);
+    if (lr__conn_is_over(c))
+        return;
+    first = keep_why(c, why);
+    log_conn(c, LR_LOG_INFO, before_secure ? "handshake_failed" : "conn_failed");
+    if (before_secure && first && c->part->server->handlers.on_client_error) {
+        c->part->server->handlers.on_client_error(c, why);
+        if (lr__conn_is_over(c))
+            return;
+    }
+    lr__chain_drop(&c->plain, &c->worker->buffers);
+    if (!linger || (lr__buf_len(&c->sealed) == 0 && !c->send_armed)) {
+        lr__conn_close(c, false);
+    } else if (c->state != LR__CONN_ENDING) {
+        c->alerted = true;
+        lr__conn_begin_end(c);
+    }
+}
+
+/* How long output may wait without any of it being taken. */
+static uint32_t stall_ms(const lr_conn *c)
+{
+    uint32_t idle_ms = c->part->server->idle_timeout_ms;
+
+    return idle_ms == LR_NONE ? LR__STALL_MS : idle_ms;
+}
+
+void lr__conn_begin_end(lr_conn *c)
+{
+    lr__conn_enter(c, LR__CONN_ENDING);
+    lr__conn_gate_free(c);
+    lr__conn_arm_deadline(c, c->worker->now_ns, stall_ms(c));
+    lr__conn_schedule_ready(c);
+    lr__conn_schedule_flush(c);
+}
+
+void lr__conn_close(lr_conn *c, bool reset)
+{
+    lr_worker *w = c->worker;
+
+    if (lr__conn_is_over(c))
+        return;
+    lr__conn_enter(c, LR__CONN_CLOSING);
+    lr__timer_cancel(&w->timers, &c->deadline);
+    lr__list_remove(&c->ready);
+    lr__list_remove(&c->flush);
+    lr__conn_drop_held(c);
+    lr__ring_end(w->ring, c->sock, c->id, reset);
+}
+
+void lr__conn_on_closed(lr_conn *c)
+{
+    lr_worker *w = c->worker;
+    lr__part *part = c->part;
+
+    LR_CHECK(!c->recv_armed && !c->send_armed);
+    lr__conn_enter(c, LR__CONN_CLOSED);
+    log_conn(c, LR_LOG_DEBUG, "conn_close");
+    if (part->server->handlers.on_close)
+        part->server->handlers.on_close(c, c->why);
+    lr__list_remove(&c->node);
+    atomic_store_explicit(&part->conn_count,
+                          atomic_load_explicit(&part->conn_count, memory_order_relaxed) - 1,
+                          memory_order_relaxed);
+    lr__conn_gate_free(c);
+    lr__engine_free(c->engine);
+    lr__buf_drop(&c->sending, &w->buffers);
+    lr__buf_drop(&c->sealed, &w->buffers);
+    lr__chain_drop(&c->plain, &w->buffers);
+    lr__free(c->name);
+    lr__free(c->why);
+    if (c->user)
+        lr__slab_give(&part->users, c->user_slot);
+    lr__slab_give(&w->conns, c->slot);
+    lr__worker_conn_gone(w);
+}
+
+static void fail_timeout(lr_conn *c, lr_status status, const char *what)
+{
+    lr_error why;
+
+    (void)lr__fail(&why, status, "%s", what);
+    lr__conn_fail(c, &why, false);
+}
+
+/* Idle: the timer is not moved with every byte; it looks at active_ns when it fires. */
+static void on_idle(lr_conn *c)
+{
+    uint32_t idle_ms = c->part->server->idle_timeout_ms;
+    lr_error why;
+
+    if (c->worker->now_ns < c->active_ns + (uint64_t)idle_ms * 1000000) {
+        lr__conn_arm_deadline(c, c->active_ns, idle_ms);
+        return;
+    }
+    if (lr_conn_queued(c) != 0) { /* the peer does not take what waits: there is no polite way */
+        lr_conn_abort(c, LR_EIDLE_TIMEOUT);
+        return;
+    }
+    (void)lr__fail(&why, LR_EIDLE_TIMEOUT, "no byte for %u ms", idle_ms);
+    (void)keep_why(c, &why);
+    log_conn(c, LR_LOG_INFO, "conn_idle");
+    lr__conn_begin_end(c);
+}
+
+static void on_deadline(lr__timer *timer)
+{
+    lr_conn *c = LR_CONTAINER_OF(timer, lr_conn, deadline);
+
+    switch (c->state) {
+    case LR__CONN_HELLO:
+        fail_timeout(c, LR_EHANDSHAKE_TIMEOUT, "no complete ClientHello in time");
+        break;
+    case LR__CONN_HANDSHAKE:
+        fail_timeout(c, LR_EHANDSHAKE_TIMEOUT, "the handshake took too long");
+        break;
+    case LR__CONN_OPEN:
+        on_idle(c);
+        break;
+    case LR__CONN_ENDING:
+        if (c->fin_sent)
+            lr__conn_close(c, false); /* said, sent and lingered: this is clean */
+        else if (c->worker->now_ns < c->active_ns + (uint64_t)stall_ms(c) * 1000000)
+            lr__conn_arm_deadline(c, c->active_ns,
+                                  stall_ms(c)); /* the peer still takes what waits */
+        else
+            lr_conn_abort(c, LR_ELINGER_TIMEOUT);
+        break;
+    case LR__CONN_CLOSING:
+    case LR__CONN_CLOSED:
+    case LR__CONN_STATE_COUNT:
+        LR_UNREACHABLE(); /* cancelled on the way there */
+    }
+}
+
+void lr__conn_on_server_drain(lr_conn *c)
+{
+    if (c->state == LR__CONN_OPEN && c->part->server->handlers.on_server_drain)
+        c->part->server->handlers.on_server_drain(c);
+}
+
+void lr_conn_end(lr_conn *c)
+{
+    LR_CHECK(c != NULL);
+    lr__dcheck_on_worker(c->worker);
+    switch (c->state) {
+    case LR__CONN_HELLO:
+    case LR__CONN_HANDSHAKE:
+        lr_conn_abort(c, LR_OK);
+        break;
+    case LR__CONN_OPEN:
+        lr__conn_begin_end(c);
+        break;
+    case LR__CONN_ENDING:
+    case LR__CONN_CLOSING:
+    case LR__CONN_CLOSED:
+        break;
+    case LR__CONN_STATE_COUNT:
+        LR_UNREACHABLE();
+    }
+}
+
+void lr_conn_abort(lr_conn *c, lr_status why)
+{
+    lr_error error;
+
+    LR_CHECK(c != NULL);
+    lr__dcheck_on_worker(c->worker);
+    if (lr__conn_is_over(c))
+        return;
+    (void)lr__fail(&error, why == LR_OK ? LR_EABORTED : why, "%s",
+                   lr_status_text(why == LR_OK ? LR_EABORTED : why));
+    (void)keep_why(c, &error);
+    log_conn(c, LR_LOG_INFO, "conn_aborted");
+    lr__conn_close(c, true);
+}

@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: MIT */
+/* core/run/conn.h: one connection.
+ *
+ * States and what each event does in them (docs/lifecycle.md has the hooks):
+ *
+ *             received           sent             deadline            end()      abort(), reset
+ * HELLO       gather; complete:  -                failed, CLOSING     CLOSING    CLOSING
+ *             HANDSHAKE;
+ *             refused: ENDING
+ * HANDSHAKE   engine; done:      next             failed, CLOSING     CLOSING    CLOSING
+ *             OPEN; failed:
+ *             ENDING
+ * OPEN        records, on_data   next, on_drain   idle: ENDING        ENDING     CLOSING
+ * ENDING      discarded          all: FIN, linger CLOSING             -          CLOSING
+ * CLOSING     given back         -                -                   -          -
+ * CLOSED      (on_close runs, then the slot is free)
+ *
+ * Allowed moves: HELLO -> HANDSHAKE, ENDING, CLOSING; HANDSHAKE -> OPEN, ENDING, CLOSING; OPEN ->
+ * ENDING, CLOSING; ENDING -> CLOSING; CLOSING -> CLOSED. lr__conn_enter() alone changes the state.
+ *
+ * Files: conn.c (life, timers, closing), conn_read.c (input), conn_write.c (output), conn_get.c
+ * (getters). All of it belongs to the connection's worker. */
+#ifndef LR_CORE_RUN_CONN_H
+#define LR_CORE_RUN_CONN_H
+
+#include "core/base/buf.h"
+#include "core/base/check.h"
+#include "core/base/list.h"
+#include "core/base/timer.h"
+#include "core/io/ring.h"
+#include "core/run/server.h"
+#include "core/run/worker.h"
+#include "core/tls/engine.h"
+
+#include <lockring/conn.h>
+
+#define LR__CONN_STATES(X)                                                                         \
+    X(HELLO)                                                                                       \
+    X(HANDSHAKE)                                                                                   \
+    X(OPEN)                                                                                        \
+    X(ENDING)                                                                                      \
+    X(CLOSING)                                                                                     \
+    X(CLOSED)
+
+#define LR__CONN_STATE_ENUM(name) LR__CONN_##name,
+typedef enum lr__conn_state {
+    LR__CONN_STATES(LR__CONN_STATE_ENUM) LR__CONN_STATE_COUNT
+} lr__conn_state;
+#undef LR__CONN_STATE_ENUM
+
+enum {
+    LR__QUEUE_HIGH = 256 * 1024,  /* above it the connection stops reading */
+    LR__QUEUE_LOW = 64 * 1024,    /* below it it reads again and on_drain fires */
+    LR__QUEUE_HARD = 1024 * 1024, /* above it lr_conn_write() takes nothing */
+    LR__SEND_MAX = 65536,         /* plaintext sealed ahead for one send */
+    LR__HELD_MAX = 8,             /* receive buffers held before receiving stops */
+    LR__FRAGMENT_MIN = 512,
+    LR__FRAGMENT_MAX = 16384,
+    LR__LINGER_MS = 2000, /* from our FIN on */
+    LR__STALL_MS = 30000, /* ending: without any output taken, where no idle limit is set */
+    LR__LINGER_BYTES = 65536
+};
+
+/* What lives only until the handshake is done. */
+typedef struct lr__conn_gate {
+    lr__hello_gather gather;
+    lr__buf message; /* the handshake message behind room for a record header */
+    lr__gate_choice choice;
+    lr__hello first; /* kept over a HelloRetryRequest; its slices point into first_message */
+    lr__buf first_message;
+} lr__conn_gate;
+
+/* The server name as it was sent and in its canonical form, in one block. */
+typedef struct lr__conn_name {
+    uint8_t raw_len, len;
+    char bytes[]; /* raw, then canonical */
+} lr__conn_name;
+
+struct lr_conn {
+    lr_worker *worker;
+    lr__part *part;
+    lr__list node;                 /* in part->conns */
+    lr__list ready;                /* in worker->ready */
+    lr__list flush;                /* in worker->flush */
+    lr__timer deadline;            /* handshake, idle or linger, by state */
+    uint64_t opened_ns, active_ns; /* accept; the last byte either way */
+    lr__id id;                     /* in the ring */
+    uint32_t slot, generation, user_slot;
+    int sock;
+    lr__conn_state state;
+
+    bool recv_armed;   /* a receive is in flight */
+    bool recv_stopped; /* and is being cancelled */
+    bool send_armed;   /* sending belongs to the ring */
+    bool fin_received; /* nothing more will be received */
+    bool peer_ended;   /* close_notify came */
+    bool above_high;   /* the queue went above LR__QUEUE_HIGH and is not below LOW yet */
+    bool fin_sent;     /* lingering */
+    bool alerted;      /* a fatal alert is in the output: no close_notify after it */
+
+    uint16_t held_first, held_last, held_count; /* worker->held */
+    uint32_t lingered;                          /* bytes discarded in ENDING */
+    uint32_t fragment_size_max;
+    lr__conn_gate *gate;
+    lr__engine *engine;
+    lr__replica *replica;
+    lr__buf sending, sealed; /* with the kernel; sealed and waiting */
+    lr__chain plain;         /* taken by lr_conn_write() and not sealed yet */
+    void *user;
+    lr__conn_name *name; /* null: none was sent */
+    lr_slice alpn;       /* in the context */
+    lr__engine_facts facts;
+    lr_conn_bytes bytes;
+    lr_error *why; /* the first failure; null: none */
+};
+
+const char *lr__conn_state_name(lr__conn_state state);
+bool lr__conn_may_enter(lr__conn_state from, lr__conn_state to);
+void lr__conn_enter(lr_conn *c, lr__conn_state state);
+
+/* A socket that was accepted for the part; closes it if there is no room. */
+void lr__conn_open(lr__part *part, int sock);
+
+/* Events. */
+void lr__conn_on_recv(lr_conn *c, const lr__completion *completion);
+void lr__conn_on_sent(lr_conn *c, const lr__completion *completion);
+void lr__conn_on_closed(lr_conn *c);
+void lr__conn_advance(lr_conn *c); /* once per turn while it is on worker->ready */
+void lr__conn_flush(lr_conn *c);   /* once per turn while it is on worker->flush */
+void lr__conn_on_server_drain(lr_conn *c);
+
+/* Failure found here or told by the peer. The first reason wins. linger: what is in the output (an
+ * alert) is sent and the peer may read it; else the socket is closed at once. */
+void lr__conn_fail(lr_conn *c, const lr_error *why, bool linger);
+void lr__conn_close(lr_conn *c, bool reset); /* enters CLOSING */
+
+/* Shared by the files of the connection. */
+bool lr__conn_is_over(const lr_conn *c); /* CLOSING or CLOSED */
+bool lr__conn_may_read(const lr_conn *c);
+void lr__conn_schedule_ready(lr_conn *c);
+void lr__conn_schedule_flush(lr_conn *c);
+void lr__conn_drop_held(lr_conn *c);
+void lr__conn_gate_free(lr_conn *c);
+void lr__conn_begin_end(lr_conn *c);                                   /* enters ENDING */
+void lr__conn_arm_deadline(lr_conn *c, uint64_t from_ns, uint32_t ms); /* LR_NONE: cancels */
+
+#endif

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: MIT */
+/* core/run/conn_get.c: what a connection tells of itself. Everything was copied when it was agreed;
+ * only addresses are asked of the system. */
+#include "core/run/conn.h"
+
+#include "core/io/address.h"
+#include "core/run/workers.h"
+#include "core/tls/names.h"
+
+lr_worker *lr_conn_worker(const lr_conn *c)
+{
+    LR_CHECK(c != NULL);
+    return c->worker;
+}
+
+struct lr_server *lr_conn_server(const lr_conn *c)
+{
+    LR_CHECK(c != NULL);
+    return c->part->server;
+}
+
+void *lr_conn_user(lr_conn *c)
+{
+    LR_CHECK(c != NULL);
+    return c->user;
+}
+
+uint64_t lr_conn_number(const lr_conn *c)
+{
+    LR_CHECK(c != NULL);
+    return (uint64_t)c->worker->index << 56 | (uint64_t)c->slot << 32 | c->generation;
+}
+
+lr_tls_version lr_conn_version(const lr_conn *c)
+{
+    LR_CHECK(c != NULL);
+    return c->facts.version;
+}
+
+const char *lr_conn_cipher(const lr_conn *c)
+{
+    LR_CHECK(c != NULL);
+    return lr__suite_name(c->facts.suite);
+}
+
+const char *lr_conn_group(const lr_conn *c)
+{
+    LR_CHECK(c != NULL);
+    return lr__group_name(c->facts.group);
+}
+
+lr_slice lr_conn_servername(const lr_conn *c)
+{
+    LR_CHECK(c != NULL);
+    if (!c->name)
+        return lr_slice_of(NULL, 0);
+    return lr_slice_of(c->name->bytes + c->name->raw_len, c->name->len);
+}
+
+lr_slice lr_conn_alpn(const lr_conn *c)
+{
+    LR_CHECK(c != NULL);
+    return c->alpn;
+}
+
+static bool address(const lr_conn *c, bool peer, char *out, size_t cap)
+{
+    lr_worker *w = c->worker;
+    struct sockaddr_storage name;
+    socklen_t len = sizeof(name);
+
+    lr__dcheck_on_worker(w);
+    if (cap == 0)
+        return false;
+    out[0] = '\0';
+    if (lr__conn_is_over(c) ||
+        w->ring->backend->sock_name(w->workers->world, c->sock, peer, &name, &len) != 0)
+        return false;
+    lr__address_text(&name, len, out, cap);
+    return true;
+}
+
+bool lr_conn_remote(const lr_conn *c, char *out, size_t cap)
+{
+    LR_BUG_IF(!c || !out, false);
+    return address(c, true, out, cap);
+}
+
+bool lr_conn_local(const lr_conn *c, char *out, size_t cap)
+{
+    LR_BUG_IF(!c || !out, false);
+    return address(c, false, out, cap);
+}
+
+lr_conn_bytes lr_conn_byte_counts(const lr_conn *c)
+{
+    LR_CHECK(c != NULL);
+    return c->bytes;
+}
+
+bool lr_conn_set_fragment_size_max(lr_conn *c, uint32_t bytes)
+{
+    LR_BUG_IF(!c, false);
+    lr__dcheck_on_worker(c->worker);
+    if (bytes < LR__FRAGMENT_MIN || bytes > LR__FRAGMENT_MAX)
+        return false;
+    c->fragment_size_max = bytes;
+    return true;
+}

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: MIT */
+/* core/run/server.h: a server, and its part on each worker.
+ *
+ * lr_server is written while nothing runs and read by all workers; its drain flags are atomic. A
+ * part belongs to its worker; only its counts are read by others. */
+#ifndef LR_CORE_RUN_SERVER_H
+#define LR_CORE_RUN_SERVER_H
+
+#include "core/base/list.h"
+#include "core/base/slab.h"
+#include "core/base/timer.h"
+
+#include <lockring/server.h>
+
+#include <stdatomic.h>
+
+struct lr_worker;
+
+typedef struct lr__part {
+    lr_server *server;
+    struct lr_worker *worker;
+    lr__slab users; /* lr_conn_user() bytes */
+    lr__list conns; /* lr_conn.node */
+    bool started;   /* on_worker_start has run */
+    bool draining;
+    bool cut; /* what is left was aborted, and what still comes will be */
+    lr__timer drain_deadline;
+    _Atomic uint64_t conn_count; /* written by the worker, read by any thread (relaxed) */
+} lr__part;
+
+typedef struct lr__bound {
+    char text[64]; /* "127.0.0.1:8443" */
+    uint16_t port;
+} lr__bound;
+
+enum { LR__DRAIN_NO = 0, LR__DRAIN_YES = 1, LR__DRAIN_CUT = 2 };
+
+struct lr_server {
+    lr_workers *workers;
+    lr_handlers handlers;
+    lr_context *context;
+    void *user;
+    uint32_t conn_user_size;
+    uint32_t handshake_timeout_ms, idle_timeout_ms; /* LR_NONE: none */
+    uint32_t fragment_size_max;
+    uint32_t index;   /* in workers->servers */
+    lr__part *parts;  /* [workers->count] */
+    lr__bound *bound; /* [bound_count] */
+    uint32_t bound_count;
+    _Atomic uint32_t drain_ms; /* of the first lr_server_drain(); set before drain */
+    _Atomic int drain;         /* LR__DRAIN_*; only rises; any thread writes, workers read */
+};
+
+/* Worker thread, at its start: on_worker_start, listeners armed. */
+void lr__part_start(lr__part *part);
+/* Looks at the server's drain flags. */
+void lr__part_control(lr__part *part);
+/* Nothing of the server is left on this worker and nothing will come. */
+bool lr__part_is_over(const lr__part *part);
+/* on_worker_stop. */
+void lr__part_stop(lr__part *part);
+
+#endif

@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: MIT */
+/* core/run/worker.c: the turn of a worker.
+ *
+ * wait (submits what the last turn started) -> completions are handed to their objects, which note
+ * what there is to do -> connections with input advance, one receive buffer each -> due timers ->
+ * mailbox -> stop and drain flags -> connections with output are flushed. Nothing in it blocks,
+ * locks or loops without a bound; in the steady state nothing allocates. When connections still
+ * have input the next wait does not wait. */
+#include "core/run/worker.h"
+
+#include "core/base/check.h"
+#include "core/base/mem.h"
+#include "core/base/status.h"
+#include "core/run/conn.h"
+#include "core/run/server.h"
+#include "core/run/workers.h"
+
+enum {
+    TRIM_AFTER_CLOSED = 1024, /* connections closed since the last time */
+    TRIM_QUIET_MS = 200,
+    RECV_BUFFER_MAX = 256
+};
+
+static bool seam_random(lr__current *current, void *out, size_t size)
+{
+    lr__ring *ring = LR_CONTAINER_OF(current, lr_worker, current)->ring;
+
+    return ring->backend->random(ring, out, size);
+}
+
+static int64_t seam_wall_ms(lr__current *current)
+{
+    lr__ring *ring = LR_CONTAINER_OF(current, lr_worker, current)->ring;
+
+    return ring->backend->wall_ms(ring);
+}
+
+/* After many connections have gone the allocator keeps what they had: give it back to the system
+ * once, when it is quiet again. */
+static void on_trim(lr__timer *timer)
+{
+    lr_worker *w = LR_CONTAINER_OF(timer, lr_worker, trim);
+
+    w->closed_since_trim = 0;
+    lr__mem_trim();
+}
+
+void lr__worker_conn_gone(lr_worker *w)
+{
+    if (++w->closed_since_trim >= TRIM_AFTER_CLOSED)
+        lr__timer_arm(&w->timers, &w->trim, w->now_ns + TRIM_QUIET_MS * 1000000ull);
+    for (uint32_t i = 0; i < w->listener_count; i++)
+        lr__listener_retry(&w->listeners[i]);
+}
+
+lr_status lr__worker_open(lr_worker *w, lr_error *err)
+{
+    lr__ring_config config = {.recv_buffer_max = RECV_BUFFER_MAX};
+    lr_status status = w->workers->backend->open(w->workers->world, &config, &w->ring, err);
+
+    if (status != LR_OK)
+        return status;
+    w->current.random = seam_random;
+    w->current.wall_ms = seam_wall_ms;
+    w->current.rand = &w->rand;
+    lr__rand_init(&w->rand);
+    w->now_ns = lr__ring_now(w->ring);
+    lr__timers_init(&w->timers, w->now_ns);
+    lr__timer_init(&w->trim, on_trim);
+    w->held_count = RECV_BUFFER_MAX;
+    w->held = lr__alloc_zero(w->held_count, sizeof(*w->held));
+    w->plaintext = lr__alloc(LR__PLAINTEXT_SIZE);
+    if (!w->held || !w->plaintext)
+        return lr__fail(err, LR_ENOMEM, "worker %u: out of memory", w->index);
+    atomic_store(&w->wake_ring, w->ring);
+    return LR_OK;
+}
+
+static void start_parts(lr_worker *w)
+{
+    lr_workers *workers = w->workers;
+
+    for (uint32_t i = 0; i < workers->server_count; i++) {
+        if (workers->servers[i])
+            lr__part_start(&workers->servers[i]->parts[w->index]);
+    }
+}
+
+static void dispatch_conn(lr_worker *w, const lr__completion *completion)
+{
+    lr_conn *c = lr__slab_find(&w->conns, lr__id_slot(completion->id) - LR__LISTENERS_MAX,
+                               lr__id_generation(completion->id));
+
+    LR_CHECK(c != NULL); /* a slot is not recycled before its close completed */
+    switch ((lr__op)completion->op) {
+    case LR__OP_RECV:
+        lr__conn_on_recv(c, completion);
+        break;
+    case LR__OP_SEND:
+        lr__conn_on_sent(c, completion);
+        break;
+    case LR__OP_CLOSE:
+        lr__conn_on_closed(c);
+        break;
+    case LR__OP_NONE:
+    case LR__OP_ACCEPT:
+    case LR__OP_COUNT:
+        LR_UNREACHABLE();
+    }
+}
+
+static void dispatch(lr_worker *w, const lr__completion *completion)
+{
+    uint32_t slot = lr__id_slot(completion->id);
+    lr__listener *listener;
+
+    if (slot >= LR__LISTENERS_MAX) {
+        dispatch_conn(w, completion);
+        return;
+    }
+    LR_CHECK(slot < w->listener_count);
+    listener = &w->listeners[slot];
+    if (completion->op == LR__OP_ACCEPT) {
+        lr__listener_on_accept(listener, completion);
+    } else {
+        LR_CHECK(completion->op == LR__OP_CLOSE);
+        lr__listener_on_close(listener);
+    }
+}
+
+/* Those that were ready when it began; who becomes ready meanwhile waits for the next turn. */
+static void advance(lr_worker *w)
+{
+    lr__list now, *node;
+
+    lr__list_init(&now);
+    lr__list_splice(&now, &w->ready);
+    while ((node = lr__list_pop(&now)) != NULL)
+        lr__conn_advance(LR_CONTAINER_OF(node, lr_conn, ready));
+}
+
+static void take_mail(lr_worker *w)
+{
+    lr__message *message = lr__mailbox_take(&w->mailbox);
+
+    while (message) {
+        lr__message *next = message->next;
+
+        message->deliver(message);
+        message = next;
+    }
+}
+
+static void flush(lr_worker *w)
+{
+    lr__list *node;
+
+    while ((node = lr__list_pop(&w->flush)) != NULL)
+        lr__conn_flush(LR_CONTAINER_OF(node, lr_conn, flush));
+}
+
+static void look_at_control(lr_worker *w)
+{
+    lr_workers *workers = w->workers;
+    uint32_t control = atomic_load(&workers->control);
+
+    if (control == w->control_seen)
+        return;
+    w->control_seen = control;
+    for (uint32_t i = 0; i < workers->server_count; i++) {
+        if (workers->servers[i])
+            lr__part_control(&workers->servers[i]->parts[w->index]);
+    }
+}
+
+static bool is_over(lr_worker *w)
+{
+    lr_workers *workers = w->workers;
+
+    if (!atomic_load_explicit(&workers->stopping, memory_order_relaxed))
+        return false;
+    for (uint32_t i = 0; i < workers->server_count; i++) {
+        if (workers->servers[i] && !lr__part_is_over(&workers->servers[i]->parts[w->index]))
+            return false;
+    }
+    return w->control_seen == atomic_load(&workers->control);
+}
+
+static void stop_parts(lr_worker *w)
+{
+    lr_workers *workers = w->workers;
+
+    for (uint32_t i = 0; i < workers->server_count; i++) {
+        if (workers->servers[i])
+            lr__part_stop(&workers->servers[i]->parts[w->index]);
+    }
+    lr__timer_cancel(&w->timers, &w->trim);
+}
+
+bool lr__worker_turn(lr_worker *w)
+{
+    lr__current *before = lr__current_set(&w->current);
+    uint64_t deadline = 0;
+    bool going = true;
+    uint32_t count;
+
+    if (!w->parts_started) {
+        w->parts_started = true;
+        start_parts(w);
+    } else if (lr__list_is_empty(&w->ready)) {
+        deadline = lr__timers_next(&w->timers);
+    }
+    count = lr__ring_wait(w->ring, deadline, w->completions, LR__COMPLETIONS_PER_TURN);
+    w->now_ns = lr__ring_now(w->ring);
+    for (uint32_t i = 0; i < count; i++)
+        dispatch(w, &w->completions[i]);
+    advance(w);
+    (void)lr__timers_run(&w->timers, w->now_ns, LR__TIMERS_PER_TURN);
+    take_mail(w);
+    look_at_control(w);
+    flush(w);
+    if (is_over(w)) {
+        stop_parts(w);
+        going = false;
+    }
+    (void)lr__current_set(before);
+    return going;
+}
+
+void lr__worker_close(lr_worker *w)
+{
+    lr__list *node;
+
+    if (!w)
+        return;
+    while ((node = lr__list_pop(&w->replicas)) != NULL)
+        lr__replica_free(LR_CONTAINER_OF(node, lr__replica, node));
+    if (w->ring) {
+        lr__timers_fini(&w->timers);
+        w->ring->backend->close(w->ring);
+        lr__rand_fini(&w->rand);
+    }
+    lr__slab_fini(&w->conns);
+    lr__buf_pool_fini(&w->buffers);
+    lr__free(w->held);
+    lr__free(w->plaintext);
+    lr__free(w);
+}
+
+void lr__worker_wake(lr_worker *w)
+{
+    lr__ring *ring = atomic_load(&w->wake_ring);
+
+    if (ring)
+        lr__ring_wake(ring);
+}
+
+void lr__worker_post(lr_worker *w, lr__message *message)
+{
+    if (lr__mailbox_post(&w->mailbox, message))
+        lr__worker_wake(w);
+}
+
+lr_status lr__worker_replica(lr_worker *w, lr_context *context, lr__replica **out, lr_error *err)
+{
+    for (lr__list *node = w->replicas.next; node != &w->replicas; node = node->next) {
+        lr__replica *replica = LR_CONTAINER_OF(node, lr__replica, node);
+
+        if (replica->context == context) {
+            *out = replica;
+            return LR_OK;
+        }
+    }
+    LR_TRY(lr__replica_new(context, out, err));
+    lr__list_append(&w->replicas, &(*out)->node);
+    return LR_OK;
+}
+
+uint32_t lr_worker_index(const lr_worker *worker)
+{
+    LR_CHECK(worker != NULL);
+    return worker->index;
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT */
+/* core/run/workers.h: what the workers of one lr_workers share.
+ *
+ * Written while nothing runs, read by all, except what is marked _Atomic (docs/threads.md). */
+#ifndef LR_CORE_RUN_WORKERS_H
+#define LR_CORE_RUN_WORKERS_H
+
+#include "core/base/log.h"
+#include "core/io/ring.h"
+
+#include <lockring/workers.h>
+
+#include <stdatomic.h>
+
+struct lr_server;
+
+enum { LR__SERVERS_MAX = 64 };
+
+struct lr_workers {
+    lr__log log;
+    const lr__backend *backend;
+    void *world; /* of the simulated back end; null otherwise */
+    uint32_t count;
+    bool pinned;
+    lr_toggle steer;
+    bool started; /* threads have been started, and not yet joined */
+    bool ended;   /* and joined: they are not started again */
+    struct lr_worker **list;
+    struct lr_server *servers[LR__SERVERS_MAX]; /* null where one was freed */
+    uint32_t server_count, listener_count;
+
+    _Atomic uint32_t control; /* raised by stop and drain, from any thread; workers compare */
+    _Atomic bool stopping;    /* set once, by any thread: end when the last connection has ended */
+};
+
+/* lr_workers_new() for a back end and a world of the caller's: simulation. */
+lr_status lr__workers_new_on(const lr_workers_options *options, const lr__backend *backend,
+                             void *world, lr_workers **out, lr_error *err);
+
+/* Raises control and wakes every worker. Async-signal-safe. */
+void lr__workers_signal(lr_workers *workers);
+
+#endif

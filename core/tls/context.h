@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT */
+/* core/tls/context.h: the immutable, counted description behind lr_context, and its replica: the
+ * WOLFSSL_CTX that one worker makes of it on first use.
+ *
+ * A context is read by every worker and written by nobody after lr_context_new(); only its count
+ * crosses threads. A replica belongs to one worker. */
+#ifndef LR_CORE_TLS_CONTEXT_H
+#define LR_CORE_TLS_CONTEXT_H
+
+#include "core/base/list.h"
+#include "core/tls/names.h"
+
+#include <lockring/context.h>
+
+#include <stdatomic.h>
+
+enum { LR__CHAIN_MAX = 10, LR__ALPN_MAX = 16 };
+
+struct lr_context {
+    _Atomic uint32_t references; /* any thread; relaxed up, acquire-release down */
+    uint8_t *chain;              /* the certificates in DER, one behind the other, leaf first */
+    lr_slice certificates[LR__CHAIN_MAX];
+    uint32_t certificate_count;
+    uint8_t *key; /* DER; wiped at the end */
+    uint32_t key_size;
+    lr_tls_version version_min, version_max;
+    uint16_t groups[LR__GROUP_LIST_MAX];
+    uint32_t group_count;
+    char *alpn_text; /* the protocols' bytes */
+    lr_slice alpn[LR__ALPN_MAX];
+    uint32_t alpn_count;
+    bool alpn_required;
+};
+
+typedef struct lr__replica {
+    lr__list node; /* in the worker's list of replicas */
+    lr_context *context;
+    struct WOLFSSL_CTX *ctx;
+} lr__replica;
+
+/* The caller holds a reference for as long as the replica lives. */
+lr_status lr__replica_new(lr_context *context, lr__replica **out, lr_error *err);
+void lr__replica_free(lr__replica *replica);
+
+/* Makes an ECDSA P-256 key and a certificate for the names (core/tls/selfsign.c), both in DER, heap
+ * blocks that the caller owns. */
+lr_status lr__self_signed(const char *names, uint8_t **cert, uint32_t *cert_size, uint8_t **key,
+                          uint32_t *key_size, lr_error *err);
+
+#endif

@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: MIT */
+/* core/tls/engine.c: wolfSSL's handshake and records behind the sans-I/O calls.
+ *
+ * wolfSSL asks for exactly the bytes that it misses: five of a header, then the body. on_recv hands
+ * them out of the caller's slice and sees type and length of each record in clear; when a record
+ * has been handed out whole it answers WANT_READ until the next call, so one call is one record
+ * (one wolfSSL_read would otherwise swallow any number of KeyUpdates: wolfSSL 5.9.2,
+ * src/internal.c). on_send never answers WANT_WRITE, so wolfSSL keeps no half-sent state. Belongs
+ * to one worker. */
+#include "core/tls/engine.h"
+
+#include "core/base/check.h"
+#include "core/base/mem.h"
+#include "core/base/status.h"
+#include "core/tls/alert.h"
+#include "core/tls/wolf.h"
+
+#include <string.h>
+
+enum { RECORD_HANDSHAKE = 22, MESSAGE_SERVER_HELLO = 2 };
+
+struct lr__engine {
+    WOLFSSL *ssl;
+    lr_slice in; /* what is left of the caller's input during a call */
+    lr__buf *out;
+    lr__buf_pool *pool;
+    uint32_t record_left; /* body bytes of the current record that wolfSSL has not asked for yet */
+    uint8_t header[LR__RECORD_HEADER];
+    uint8_t header_len; /* header bytes of the current record handed out */
+    bool record_taken;  /* this call has handed out a record's end */
+    bool out_failed;    /* there was no memory for output */
+    bool hello_retry;   /* a HelloRetryRequest is out and its answer not yet in */
+    bool done;          /* the handshake */
+    bool ended;         /* close_notify is out */
+};
+
+/* RFC 8446 4.1.3: the random of a ServerHello that is a HelloRetryRequest. */
+static const uint8_t hello_retry_random[32] = {
+    0xcf, 0x21, 0xad, 0x74, 0xe5, 0x9a, 0x61, 0x11, 0xbe, 0x1d, 0x8c, 0x02, 0x1e, 0x65, 0xb8, 0x91,
+    0xc2, 0xa2, 0x11, 0x16, 0x7a, 0xbb, 0x8c, 0x5e, 0x07, 0x9e, 0x09, 0xe2, 0xc8, 0xa8, 0x33, 0x9c};
+
+static int on_recv(WOLFSSL *ssl, char *to, int size, void *arg)
+{
+    lr__engine *engine = arg;
+    size_t len = (size_t)size;
+
+    (void)ssl;
+    if (engine->record_taken || engine->in.len == 0)
+        return WOLFSSL_CBIO_ERR_WANT_READ;
+    if (engine->record_left == 0) {
+        size_t missing = (size_t)(LR__RECORD_HEADER - engine->header_len);
+
+        len = len < missing ? len : missing;
+        len = len < engine->in.len ? len : engine->in.len;
+        memcpy(engine->header + engine->header_len, engine->in.bytes, len);
+        engine->header_len = (uint8_t)(engine->header_len + len);
+        if (engine->header_len == LR__RECORD_HEADER) {
+            engine->record_left = (uint32_t)engine->header[3] << 8 | engine->header[4];
+            engine->header_len = 0;
+            engine->record_taken = engine->record_left == 0;
+        }
+    } else {
+        len = len < engine->record_left ? len : engine->record_left;
+        len = len < engine->in.len ? len : engine->in.len;
+        engine->record_left -= (uint32_t)len;
+        engine->record_taken = engine->record_left == 0;
+    }
+    memcpy(to, engine->in.bytes, len);
+    engine->in.bytes += len;
+    engine->in.len -= len;
+    return (int)len;
+}
+
+static bool is_hello_retry(const char *from, int size)
+{
+    const uint8_t *record = (const uint8_t *)from;
+    size_t random_at = LR__RECORD_HEADER + LR__HANDSHAKE_HEADER + 2;
+
+    return (size_t)size >= random_at + sizeof(hello_retry_random) &&
+           record[0] == RECORD_HANDSHAKE && record[LR__RECORD_HEADER] == MESSAGE_SERVER_HELLO &&
+           memcmp(record + random_at, hello_retry_random, sizeof(hello_retry_random)) == 0;
+}
+
+static int on_send(WOLFSSL *ssl, char *from, int size, void *arg)
+{
+    lr__engine *engine = arg;
+
+    (void)ssl;
+    if (!engine->done && is_hello_retry(from, size))
+        engine->hello_retry = true;
+    if (!lr__buf_append(engine->out, engine->pool, lr_slice_of(from, (size_t)size))) {
+        engine->out_failed = true;
+        return WOLFSSL_CBIO_ERR_GENERAL;
+    }
+    return size;
+}
+
+void lr__engine_set_io(struct WOLFSSL_CTX *ctx)
+{
+    wolfSSL_CTX_SetIORecv(ctx, on_recv);
+    wolfSSL_CTX_SetIOSend(ctx, on_send);
+}
+
+static lr_status apply_choice(WOLFSSL *ssl, const lr__gate_choice *choice, lr_error *err)
+{
+    char alpn[256];
+    int ret;
+
+    if (choice->alpn.len != 0) {
+        LR_DCHECK(choice->alpn.len < sizeof(alpn));
+        memcpy(alpn, choice->alpn.bytes, choice->alpn.len);
+        alpn[choice->alpn.len] = '\0';
+        ret =
+            wolfSSL_UseALPN(ssl, alpn, (unsigned)choice->alpn.len, WOLFSSL_ALPN_FAILED_ON_MISMATCH);
+        if (ret != WOLFSSL_SUCCESS)
+            return lr__tls_fail(err, LR_ETLS, ret, "ALPN");
+    }
+    if (choice->chacha_first) {
+        ret = wolfSSL_set_cipher_list(ssl, lr__suites_chacha_first);
+        if (ret != WOLFSSL_SUCCESS)
+            return lr__tls_fail(err, LR_ETLS, ret, "cipher suites");
+    }
+    return LR_OK;
+}
+
+lr_status lr__engine_new(lr__replica *replica, const lr__gate_choice *choice, lr__buf *out,
+                         lr__buf_pool *pool, lr__engine **engine_out, lr_error *err)
+{
+    lr__engine *engine = lr__alloc_zero(1, sizeof(*engine));
+    lr_status status;
+
+    *engine_out = NULL;
+    if (!engine)
+        return lr__fail(err, LR_ENOMEM, "engine: out of memory");
+    engine->out = out;
+    engine->pool = pool;
+    engine->ssl = wolfSSL_new(replica->ctx);
+    if (!engine->ssl) {
+        lr__free(engine);
+        return lr__fail(err, LR_ENOMEM, "engine: wolfSSL has no memory");
+    }
+    wolfSSL_SetIOReadCtx(engine->ssl, engine);
+    wolfSSL_SetIOWriteCtx(engine->ssl, engine);
+    status = apply_choice(engine->ssl, choice, err);
+    if (status != LR_OK) {
+        lr__engine_free(engine);
+        return status;
+    }
+    *engine_out = engine;
+    return LR_OK;
+}
+
+void lr__engine_free(lr__engine *engine)
+{
+    if (!engine)
+        return;
+    wolfSSL_free(engine->ssl);
+    lr__free_wiped(engine, sizeof(*engine));
+}
+
+/* The failure of the last wolfSSL call, told and answered: the peer gets the alert that the RFC
+ * asks for if wolfSSL queued none (guide: several of its failures end silently). */
+static lr_status fail(lr__engine *engine, int native, lr_error *err, const char *what)
+{
+    WOLFSSL_ALERT_HISTORY history = {{-1, -1}, {-1, -1}};
+    int alert = lr__alert_of_native(native);
+
+    (void)wolfSSL_get_alert_history(engine->ssl, &history);
+    if (engine->out_failed || native == MEMORY_E)
+        return lr__fail(err, LR_ENOMEM, "%s: out of memory", what);
+    if (history.last_rx.level == alert_fatal || native == FATAL_ERROR ||
+        native == WOLFSSL_ERROR_ZERO_RETURN) {
+        (void)lr__fail(err, LR_EALERT, "%s: the peer sent alert %d", what, history.last_rx.code);
+        if (err)
+            err->tls_alert = history.last_rx.code;
+        return LR_EALERT;
+    }
+    if (history.last_tx.level == alert_fatal)
+        alert = history.last_tx.code;
+    else
+        lr__engine_alert(engine, alert);
+    (void)lr__tls_fail(err, lr__status_of_native(native), native, what);
+    if (err)
+        err->tls_alert = alert;
+    return lr__status_of_native(native);
+}
+
+lr_status lr__engine_handshake(lr__engine *engine, lr_slice *in, lr_error *err)
+{
+    int ret, native;
+
+    LR_DCHECK(!engine->done);
+    engine->in = *in;
+    engine->record_taken = false;
+    ret = wolfSSL_accept(engine->ssl);
+    *in = engine->in;
+    engine->in = lr_slice_of(NULL, 0);
+    if (ret == WOLFSSL_SUCCESS && wolfSSL_is_init_finished(engine->ssl)) {
+        engine->done = true;
+        return LR_OK;
+    }
+    native = wolfSSL_get_error(engine->ssl, ret);
+    if (ret == WOLFSSL_SUCCESS || native == WOLFSSL_ERROR_WANT_READ)
+        return LR_EAGAIN;
+    return fail(engine, native, err, "handshake");
+}
+
+bool lr__engine_wants_hello(const lr__engine *engine)
+{
+    return engine->hello_retry;
+}
+
+void lr__engine_hello_passed(lr__engine *engine)
+{
+    LR_DCHECK(engine->hello_retry);
+    engine->hello_retry = false;
+}
+
+lr_status lr__engine_read(lr__engine *engine, lr_slice *in, uint8_t *out, size_t cap, size_t *len,
+                          lr_error *err)
+{
+    size_t before = in->len;
+    int ret, native;
+
+    LR_DCHECK(engine->done && cap >= 16384);
+    *len = 0;
+    engine->in = *in;
+    engine->record_taken = false;
+    ret = wolfSSL_read(engine->ssl, out, (int)cap);
+    *in = engine->in;
+    engine->in = lr_slice_of(NULL, 0);
+    if (ret > 0) {
+        *len = (size_t)ret;
+        return LR_OK;
+    }
+    native = wolfSSL_get_error(engine->ssl, ret);
+    if (native == WOLFSSL_ERROR_WANT_READ)
+        return before == 0 || (in->len == 0 && !engine->record_taken) ? LR_EAGAIN : LR_OK;
+    if (native == WOLFSSL_ERROR_ZERO_RETURN)
+        return LR_ECLOSED;
+    return fail(engine, native, err, "record");
+}
+
+lr_status lr__engine_write(lr__engine *engine, lr_slice bytes, lr_error *err)
+{
+    int ret;
+
+    LR_DCHECK(engine->done && bytes.len > 0 && bytes.len <= lr__engine_fragment_max(engine));
+    ret = wolfSSL_write(engine->ssl, bytes.bytes, (int)bytes.len);
+    if (ret == (int)bytes.len)
+        return LR_OK;
+    return fail(engine, wolfSSL_get_error(engine->ssl, ret), err, "write");
+}
+
+uint32_t lr__engine_fragment_max(const lr__engine *engine)
+{
+    int max = wolfSSL_GetMaxOutputSize(engine->ssl);
+
+    return max > 0 && max < 16384 ? (uint32_t)max : 16384;
+}
+
+void lr__engine_end(lr__engine *engine)
+{
+    if (!engine->done || engine->ended)
+        return;
+    engine->ended = true;
+    (void)wolfSSL_shutdown(engine->ssl); /* sends close_notify; the peer's answer is not awaited */
+}
+
+void lr__engine_alert(lr__engine *engine, int alert)
+{
+    if (alert >= 0 && !engine->out_failed)
+        lr__wolf_send_alert(engine->ssl, alert);
+}
+
+void lr__engine_read_facts(lr__engine *engine, lr__engine_facts *facts)
+{
+    facts->version = wolfSSL_version(engine->ssl) == LR_TLS_1_3 ? LR_TLS_1_3 : LR_TLS_1_2;
+    facts->suite = (uint16_t)wolfSSL_get_current_cipher_suite(engine->ssl);
+    facts->group = lr__group_of_wolf_name(wolfSSL_get_curve_name(engine->ssl));
+    facts->resumed = wolfSSL_session_reused(engine->ssl) != 0;
+}
+
+bool lr__engine_agrees(lr__engine *engine, const lr__gate_choice *choice, lr_slice servername)
+{
+    void *name = NULL;
+    char *alpn = NULL;
+    unsigned short name_len = wolfSSL_SNI_GetRequest(engine->ssl, WOLFSSL_SNI_HOST_NAME, &name);
+    unsigned short alpn_len = 0;
+
+    if (wolfSSL_version(engine->ssl) != (int)choice->version)
+        return false;
+    if (wolfSSL_ALPN_GetProtocol(engine->ssl, &alpn, &alpn_len) != WOLFSSL_SUCCESS)
+        alpn_len = 0;
+    if (alpn_len != choice->alpn.len ||
+        (alpn_len != 0 && memcmp(alpn, choice->alpn.bytes, alpn_len) != 0))
+        return false;
+    return name_len == servername.len &&
+           (name_len == 0 || memcmp(name, servername.bytes, name_len) == 0);
+}

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: MIT */
+/* core/tls/engine.h: one TLS endpoint without sockets: feed bytes, take bytes, read, write, wants.
+ *
+ * Input is a slice that the caller holds; calls advance it past what was used. Output is appended
+ * to a buffer of the caller's that never refuses (growing is the caller's bound to keep: it stops
+ * feeding while output waits). One call of handshake or read takes at most one record, so that no
+ * peer buys more than that per call. Server endpoints, with wolfSSL's handshake and records. */
+#ifndef LR_CORE_TLS_ENGINE_H
+#define LR_CORE_TLS_ENGINE_H
+
+#include "core/base/buf.h"
+#include "core/tls/context.h"
+#include "core/tls/hello.h"
+
+typedef struct lr__engine lr__engine;
+
+/* What the gate decided from the ClientHello, before any WOLFSSL exists. */
+typedef struct lr__gate_choice {
+    lr_slice alpn;          /* the protocol to select, in the context's memory; empty: none */
+    lr_tls_version version; /* what will be negotiated */
+    bool chacha_first;      /* the client prefers ChaCha20-Poly1305 */
+} lr__gate_choice;
+
+/* Decides for a hello and a context; a refusal is told as a fault with its alert. Pure. */
+lr_status lr__gate_decide(const lr__hello *hello, const lr_context *context,
+                          lr__gate_choice *choice, lr__hello_fault *fault);
+
+/* out and pool must live as long as the engine. The replica must outlive it too. */
+lr_status lr__engine_new(lr__replica *replica, const lr__gate_choice *choice, lr__buf *out,
+                         lr__buf_pool *pool, lr__engine **engine, lr_error *err);
+void lr__engine_free(lr__engine *engine); /* wipes; null is allowed */
+
+/* LR_OK: done. LR_EAGAIN: more input is needed (or lr__engine_wants_hello()). Other: failed; an
+ * alert is in the output, unless the peer sent one. */
+lr_status lr__engine_handshake(lr__engine *engine, lr_slice *in, lr_error *err);
+
+/* A HelloRetryRequest went out: the next ClientHello belongs to the gate first. True until
+ * lr__engine_hello_passed(). */
+bool lr__engine_wants_hello(const lr__engine *engine);
+void lr__engine_hello_passed(lr__engine *engine);
+
+/* Opens at most one record into out (cap >= 16384). LR_OK: *len bytes, 0 for a record without
+ * application data; LR_EAGAIN: *in is used up; LR_ECLOSED: close_notify; other: failed. */
+lr_status lr__engine_read(lr__engine *engine, lr_slice *in, uint8_t *out, size_t cap, size_t *len,
+                          lr_error *err);
+
+/* Seals bytes (1..lr__engine_fragment_max()) as one record. */
+lr_status lr__engine_write(lr__engine *engine, lr_slice bytes, lr_error *err);
+uint32_t lr__engine_fragment_max(const lr__engine *engine); /* 16384, or what the peer asked for */
+
+void lr__engine_end(lr__engine *engine);              /* close_notify, once */
+void lr__engine_alert(lr__engine *engine, int alert); /* a fatal alert under the current keys */
+
+/* What was agreed; names live for ever. name is copied to name_out (254 bytes). */
+typedef struct lr__engine_facts {
+    lr_tls_version version;
+    uint16_t suite, group;
+    bool resumed;
+} lr__engine_facts;
+void lr__engine_read_facts(lr__engine *engine, lr__engine_facts *facts);
+
+/* After the handshake: does wolfSSL's view of name, protocol and version equal the gate's? */
+bool lr__engine_agrees(lr__engine *engine, const lr__gate_choice *choice, lr_slice servername);
+
+/* For replica.c: the I/O callbacks of every connection. */
+struct WOLFSSL_CTX;
+void lr__engine_set_io(struct WOLFSSL_CTX *ctx);
+
+/* Appends a plain alert record to out, for peers that no WOLFSSL was made for. */
+bool lr__alert_plain(lr__buf *out, lr__buf_pool *pool, int alert);
+
+#endif

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+/* core/tls/names.h: versions, groups and suites between their numbers (IANA), their names and
+ * wolfSSL's words. Constant tables, any thread. */
+#ifndef LR_CORE_TLS_NAMES_H
+#define LR_CORE_TLS_NAMES_H
+
+#include <lockring/base.h>
+
+enum {
+    LR__GROUP_SECP256R1 = 23,
+    LR__GROUP_SECP384R1 = 24,
+    LR__GROUP_SECP521R1 = 25,
+    LR__GROUP_X25519 = 29,
+    LR__GROUP_SECP256R1MLKEM768 = 4587,
+    LR__GROUP_X25519MLKEM768 = 4588,
+    LR__GROUP_LIST_MAX = 8
+};
+
+enum { LR__SUITE_AES_128_GCM_SHA256 = 0x1301, LR__SUITE_CHACHA20_POLY1305_SHA256 = 0x1303 };
+
+/* Server's order, and the same for clients that put ChaCha20-Poly1305 first (features.md 3). */
+extern const char lr__suites_default[];
+extern const char lr__suites_chacha_first[];
+
+const char *lr__suite_name(uint16_t suite);        /* IANA; "" if unknown */
+const char *lr__group_name(uint16_t group);        /* "X25519"; "" if unknown */
+uint16_t lr__group_of_wolf_name(const char *name); /* as wolfSSL_get_curve_name() says; 0 */
+
+/* "X25519:P-256" (OpenSSL's and the RFCs' spellings, any case) into numbers; LR_EOPTION with err
+ * naming the word that is not known, twice there, or one too many. */
+lr_status lr__groups_parse(const char *list, uint16_t *out, uint32_t *count, lr_error *err);
+
+#endif

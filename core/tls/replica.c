@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: MIT */
+/* core/tls/replica.c: a context as a WOLFSSL_CTX of one worker.
+ *
+ * Sharing nothing is the point: reference counts, certificate managers and locks inside a
+ * WOLFSSL_CTX are only ever touched by the worker that made it. Sessions are neither cached nor put
+ * into tickets here. */
+#include "core/tls/context.h"
+
+#include "core/base/check.h"
+#include "core/base/mem.h"
+#include "core/base/status.h"
+#include "core/tls/engine.h"
+#include "core/tls/wolf.h"
+
+static lr_status load_identity(WOLFSSL_CTX *ctx, const lr_context *context, lr_error *err)
+{
+    lr_slice first = context->certificates[0];
+    lr_slice last = context->certificates[context->certificate_count - 1];
+    long size = (long)(last.bytes + last.len - first.bytes);
+    int ret = wolfSSL_CTX_use_certificate_chain_buffer_format(ctx, first.bytes, size,
+                                                              WOLFSSL_FILETYPE_ASN1);
+
+    if (ret != WOLFSSL_SUCCESS)
+        return lr__tls_fail(err, LR_ECERTIFICATE, ret, "certificate chain");
+    ret = wolfSSL_CTX_use_PrivateKey_buffer(ctx, context->key, (long)context->key_size,
+                                            WOLFSSL_FILETYPE_ASN1);
+    if (ret != WOLFSSL_SUCCESS)
+        return lr__tls_fail(err, LR_EKEY, ret, "private key");
+    if (wolfSSL_CTX_check_private_key(ctx) != WOLFSSL_SUCCESS)
+        return lr__fail(err, LR_EKEY, "the private key does not belong to the certificate");
+    return LR_OK;
+}
+
+static lr_status set_policy(WOLFSSL_CTX *ctx, const lr_context *context, lr_error *err)
+{
+    int groups[LR__GROUP_LIST_MAX];
+    int ret;
+
+    for (uint32_t i = 0; i < context->group_count; i++)
+        groups[i] = context->groups[i];
+    ret = wolfSSL_CTX_set_groups(ctx, groups, (int)context->group_count);
+    if (ret != WOLFSSL_SUCCESS)
+        return lr__tls_fail(err, LR_EOPTION, ret, "groups");
+    ret = wolfSSL_CTX_set_cipher_list(ctx, lr__suites_default);
+    if (ret != WOLFSSL_SUCCESS)
+        return lr__tls_fail(err, LR_EOPTION, ret, "cipher suites");
+    ret = wolfSSL_CTX_SetMinVersion(ctx, context->version_min == LR_TLS_1_3 ? WOLFSSL_TLSV1_3
+                                                                            : WOLFSSL_TLSV1_2);
+    if (ret != WOLFSSL_SUCCESS)
+        return lr__tls_fail(err, LR_EOPTION, ret, "version_min");
+    (void)wolfSSL_CTX_set_session_cache_mode(ctx, WOLFSSL_SESS_CACHE_OFF);
+    ret = wolfSSL_CTX_no_ticket_TLSv13(ctx);
+    if (ret == 0)
+        ret = wolfSSL_CTX_NoTicketTLSv12(ctx) == WOLFSSL_SUCCESS ? 0 : -1;
+    if (ret != 0)
+        return lr__tls_fail(err, LR_ETLS, ret, "switching tickets off");
+    (void)wolfSSL_CTX_set_options(ctx, WOLFSSL_OP_NO_RENEGOTIATION);
+    if (wolfSSL_CTX_set_group_messages(ctx) != WOLFSSL_SUCCESS)
+        return lr__fail(err, LR_ETLS, "wolfSSL does not group messages");
+    lr__engine_set_io(ctx);
+    return LR_OK;
+}
+
+lr_status lr__replica_new(lr_context *context, lr__replica **out, lr_error *err)
+{
+    lr__replica *replica = lr__alloc_zero(1, sizeof(*replica));
+    lr_status status;
+
+    *out = NULL;
+    if (!replica)
+        return lr__fail(err, LR_ENOMEM, "replica: out of memory");
+    lr__list_init(&replica->node);
+    replica->context = context;
+    replica->ctx = wolfSSL_CTX_new(context->version_max == LR_TLS_1_2 ? wolfTLSv1_2_server_method()
+                                                                      : wolfSSLv23_server_method());
+    if (!replica->ctx) {
+        lr__free(replica);
+        return lr__fail(err, LR_ENOMEM, "replica: wolfSSL has no memory");
+    }
+    status = load_identity(replica->ctx, context, err);
+    if (status == LR_OK)
+        status = set_policy(replica->ctx, context, err);
+    if (status != LR_OK) {
+        lr__replica_free(replica);
+        return status;
+    }
+    *out = replica;
+    return LR_OK;
+}
+
+void lr__replica_free(lr__replica *replica)
+{
+    if (!replica)
+        return;
+    lr__list_remove(&replica->node);
+    wolfSSL_CTX_free(replica->ctx);
+    lr__free(replica);
+}

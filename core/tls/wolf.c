@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: MIT */
+/* core/tls/wolf.c: wolfSSL's process-wide state and its hooks into lockring.
+ *
+ * Allocation goes to core/base/mem (counted, and made to fail by tests), time and randomness to the
+ * current worker. Nothing else of wolfSSL is process-wide here: no session cache, no certificate
+ * cache, no device callbacks. */
+#include "core/tls/wolf.h"
+
+#include "core/base/current.h"
+#include "core/base/mem.h"
+#include "core/base/status.h"
+
+#include <pthread.h>
+#include <time.h>
+
+static pthread_once_t init_once = PTHREAD_ONCE_INIT;
+static int init_result;
+
+/* user_settings.h makes these wolfSSL's clocks (XTIME, XTIME_MS). */
+time_t lr__wall_time(time_t *out)
+{
+    time_t now = (time_t)(lr__current_wall_ms() / 1000);
+
+    if (out)
+        *out = now;
+    return now;
+}
+
+int64_t lr__wall_time_ms(void)
+{
+    return lr__current_wall_ms();
+}
+
+static void *wolf_alloc(size_t size)
+{
+    return lr__alloc(size ? size : 1);
+}
+
+static void *wolf_realloc(void *ptr, size_t size)
+{
+    return lr__realloc(ptr, size ? size : 1);
+}
+
+static void init(void)
+{
+    init_result = wolfSSL_SetAllocators(wolf_alloc, lr__free, wolf_realloc);
+    if (init_result != 0)
+        return;
+    init_result = wolfSSL_Init() == WOLFSSL_SUCCESS ? 0 : -1;
+}
+
+lr_status lr__tls_init(lr_error *err)
+{
+    (void)pthread_once(&init_once, init);
+    if (init_result != 0)
+        return lr__fail(err, LR_ESTATE, "wolfSSL does not start (%d)", init_result);
+    if (wolfSSL_lib_version_hex() != LIBWOLFSSL_VERSION_HEX)
+        return lr__fail(err, LR_ESTATE, "wolfSSL %s was linked, but %s compiled against",
+                        wolfSSL_lib_version(), LIBWOLFSSL_VERSION_STRING);
+    return LR_OK;
+}
+
+lr_status lr__tls_fail(lr_error *err, lr_status status, int native, const char *what)
+{
+    char text[WOLFSSL_MAX_ERROR_SZ];
+
+    if (err) {
+        wolfSSL_ERR_error_string_n((unsigned long)native, text, sizeof(text));
+        (void)lr__fail(err, status, "%s: %s (wolfSSL %d)", what, text, native);
+        err->tls_native = native;
+    }
+    return status;
+}
+
+const char *lr__tls_library(void)
+{
+    return "wolfSSL " LIBWOLFSSL_VERSION_STRING;
+}

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: MIT */
+/* lockring/conn.h: one connection, as hooks see it.
+ *
+ * Threads  all calls belong to the worker that owns the connection.
+ * Memory   an lr_conn lives from on_open to the return of on_close. Returned slices and strings
+ *          live as long as it does, except where said.
+ * Errors   a handler may close, write or abort from within any hook. */
+#ifndef LOCKRING_CONN_H
+#define LOCKRING_CONN_H
+
+#include <lockring/base.h>    /* lr_status, lr_slice */
+#include <lockring/context.h> /* lr_tls_version */
+#include <lockring/workers.h> /* lr_worker */
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct lr_conn lr_conn;
+struct lr_server;
+
+/* Queues all of bytes, copied, or takes nothing and returns LR_EAGAIN: more than 1 MB would wait.
+ * LR_ESTATE before on_secure; LR_ECLOSED after lr_conn_end() and once the connection is closing;
+ * LR_ENOMEM: nothing was taken. Above 256 KB queued the connection stops reading, so a handler that
+ * only answers what it reads needs no flow control; on_drain fires below 64 KB. (S59) */
+LR_API LR_WORKER LR_NODISCARD lr_status lr_conn_write(lr_conn *c, lr_slice bytes);
+
+/* Sends what is queued, close_notify and FIN, discards what still comes (64 KB or 2 s) and closes.
+ * on_data does not fire any more. Before on_secure it is lr_conn_abort(). */
+LR_API LR_WORKER void lr_conn_end(lr_conn *c);
+
+/* Drops what is queued and resets the connection. why is what on_close tells; LR_OK:
+ * LR_EABORTED. */
+LR_API LR_WORKER void lr_conn_abort(lr_conn *c, lr_status why);
+
+LR_API LR_WORKER size_t lr_conn_queued(const lr_conn *c); /* bytes that wait, sealed or not */
+
+/* Application data goes out in records of at most this many bytes from now on (S85): 512..16384,
+ * false and no change otherwise. A smaller limit negotiated by the peer (RFC 6066) still holds. */
+LR_API LR_WORKER bool lr_conn_set_fragment_size_max(lr_conn *c, uint32_t bytes);
+
+LR_API LR_WORKER lr_worker *lr_conn_worker(const lr_conn *c);
+LR_API LR_WORKER struct lr_server *lr_conn_server(const lr_conn *c);
+LR_API LR_WORKER void *lr_conn_user(lr_conn *c); /* conn_user_size zeroed bytes; null if 0 */
+
+/* A number for logs: worker, slot and generation; never used again in this process. */
+LR_API LR_WORKER uint64_t lr_conn_number(const lr_conn *c);
+
+/* What was agreed. Known from on_secure on; before that 0 or empty, except servername, which is
+ * known as soon as the ClientHello is complete. */
+LR_API LR_WORKER lr_tls_version lr_conn_version(const lr_conn *c);
+LR_API LR_WORKER const char *lr_conn_cipher(const lr_conn *c); /* "TLS_AES_128_GCM_SHA256"; IANA */
+LR_API LR_WORKER const char *lr_conn_group(const lr_conn *c); /* "X25519"; "" where none was used */
+LR_API LR_WORKER lr_slice lr_conn_servername(const lr_conn *c); /* lower case; empty: none sent */
+LR_API LR_WORKER lr_slice lr_conn_alpn(const lr_conn *c);       /* empty: none */
+
+/* "127.0.0.1:8443", "[::1]:8443" into out (64 bytes are enough for every address), cut to fit and
+ * terminated; false and "" if the system does not tell. (S75, S83) */
+LR_API LR_WORKER bool lr_conn_remote(const lr_conn *c, char *out, size_t cap);
+LR_API LR_WORKER bool lr_conn_local(const lr_conn *c, char *out, size_t cap);
+
+typedef struct lr_conn_bytes {
+    uint64_t wire_in, wire_out; /* with all TLS overhead */
+    uint64_t app_in, app_out;   /* plaintext: given to on_data, taken by lr_conn_write() */
+} lr_conn_bytes;
+LR_API LR_WORKER lr_conn_bytes lr_conn_byte_counts(const lr_conn *c); /* (S16) */
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: MIT */
+/* lockring/context.h: an identity and how it is used.
+ *
+ * A context is immutable and counted: certificate chain and key, versions, groups, protocols. It is
+ * checked when it is made; the workers make their own replicas of it on first use.
+ *
+ * Threads  any.
+ * Memory   everything in the options is copied; key material is wiped when the last reference goes.
+ * Errors   err names the file, or the option, and what is wrong with it. */
+#ifndef LOCKRING_CONTEXT_H
+#define LOCKRING_CONTEXT_H
+
+#include <lockring/base.h> /* lr_status, lr_error, lr_slice */
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct lr_context lr_context;
+
+typedef enum lr_tls_version {
+    LR_TLS_DEFAULT = 0,
+    LR_TLS_1_2 = 0x0303,
+    LR_TLS_1_3 = 0x0304
+} lr_tls_version;
+
+/* Exactly one source of the identity: the two files, the two slices, or self_signed. */
+typedef struct lr_context_options {
+    size_t size;                /* LR_CONTEXT_OPTIONS */
+    const char *cert_file;      /* PEM: the leaf first, then its issuers in order */
+    const char *key_file;       /* PEM: PKCS#8, PKCS#1 or SEC 1, not encrypted */
+    lr_slice cert;              /* the same from memory */
+    lr_slice key;               /* the same from memory */
+    const char *self_signed;    /* names and addresses, "localhost,127.0.0.1": an ECDSA P-256
+                                 * certificate for 30 days is made in memory */
+    lr_tls_version version_min; /* default LR_TLS_1_2 */
+    lr_tls_version version_max; /* default LR_TLS_1_3 */
+    const char *groups;         /* default "X25519MLKEM768:X25519:P-256:P-384"; the first for which
+                                 * the client sent a key share is used */
+    const char *alpn;           /* protocols in the server's order, "h2,http/1.1"; default: none */
+    lr_toggle alpn_required;    /* default on: no common protocol is fatal (RFC 7301 3.2) */
+} lr_context_options;
+#define LR_CONTEXT_OPTIONS .size = sizeof(lr_context_options)
+
+/* LR_EFILE, LR_ECERTIFICATE (unreadable, out of order, not yet or no longer valid), LR_EKEY (not
+ * readable, or another certificate's), LR_EOPTION. The caller gets one reference. */
+LR_API LR_ANY LR_NODISCARD lr_status lr_context_new(const lr_context_options *options,
+                                                    lr_context **out, lr_error *err);
+LR_API LR_ANY lr_context *lr_context_retain(lr_context *context); /* returns it */
+LR_API LR_ANY void lr_context_release(lr_context *context);       /* null is allowed */
+
+/* The leaf certificate in DER; lives as long as the context. */
+LR_API LR_ANY lr_slice lr_context_certificate(const lr_context *context);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

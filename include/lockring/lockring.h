@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: MIT */
+/* lockring/lockring.h: the whole public API (S1). */
+#ifndef LOCKRING_LOCKRING_H
+#define LOCKRING_LOCKRING_H
+
+#include <lockring/base.h>
+#include <lockring/conn.h>
+#include <lockring/context.h>
+#include <lockring/run.h>
+#include <lockring/server.h>
+#include <lockring/workers.h>
+
+#endif

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: MIT */
+/* lockring/server.h: TLS servers on a set of workers.
+ *
+ * Threads  as tagged; hooks run on the worker that owns the connection (LR_WORKER).
+ * Memory   options and handlers are copied; slices given to hooks are borrowed: they end with the
+ *          hook.
+ * Errors   err may be null; its text names what and where in one line. */
+#ifndef LOCKRING_SERVER_H
+#define LOCKRING_SERVER_H
+
+#include <lockring/base.h>    /* lr_status, lr_error, lr_slice */
+#include <lockring/conn.h>    /* lr_conn */
+#include <lockring/context.h> /* lr_context */
+#include <lockring/workers.h> /* lr_workers, lr_worker */
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct lr_server lr_server;
+
+/* The hooks of one connection in the order of its life; docs/lifecycle.md has every other path.
+ * Each on_open is matched by one on_close. A null hook behaves as noted in brackets. */
+typedef struct lr_handlers {
+    size_t size;                                              /* LR_HANDLERS */
+    void (*on_worker_start)(lr_worker *w, lr_server *s);      /* before its first on_open [none] */
+    void (*on_worker_stop)(lr_worker *w, lr_server *s);       /* after its last on_close [none] */
+    void (*on_open)(lr_conn *c);                              /* accepted [go on] */
+    void (*on_client_error)(lr_conn *c, const lr_error *why); /* failed before secure [none] */
+    void (*on_secure)(lr_conn *c);                            /* handshake done [go on] */
+    void (*on_data)(lr_conn *c, lr_slice bytes);              /* plaintext [discard] */
+    void (*on_drain)(lr_conn *c);                             /* queue below 64 KB again [none] */
+    void (*on_end)(lr_conn *c);                        /* peer's close_notify [lr_conn_end] */
+    void (*on_server_drain)(lr_conn *c);               /* secure, server drains [go on] */
+    void (*on_close)(lr_conn *c, const lr_error *why); /* why is null if clean [none] */
+} lr_handlers;                                         /* appended to, never reordered */
+#define LR_HANDLERS .size = sizeof(lr_handlers)
+
+/* Zero selects the default, LR_NONE none or unlimited. */
+typedef struct lr_server_options {
+    size_t size;                   /* LR_SERVER_OPTIONS */
+    const lr_handlers *handlers;   /* copied; required */
+    lr_context *context;           /* the server adds a reference; required */
+    void *user;                    /* lr_server_user() */
+    uint32_t conn_user_size;       /* zeroed bytes behind lr_conn_user(), at most 64 KB; default
+                                    * 0 */
+    uint32_t handshake_timeout_ms; /* absolute, from accept to on_secure; default 10 s (S120) */
+    uint32_t idle_timeout_ms;      /* no byte either way; default: none */
+    uint32_t fragment_size_max;    /* 512..16384; default 16384 (S85) */
+} lr_server_options;
+#define LR_SERVER_OPTIONS .size = sizeof(lr_server_options)
+
+/* Before lr_workers_start(). */
+LR_API LR_SETUP LR_NODISCARD lr_status lr_server_new(lr_workers *on,
+                                                     const lr_server_options *options,
+                                                     lr_server **out, lr_error *err);
+
+typedef struct lr_listen_options {
+    size_t size;      /* LR_LISTEN_OPTIONS */
+    const char *host; /* an address, or a name; default: "::", or 0.0.0.0 without IPv6 (S52) */
+    uint16_t port;    /* 0: the kernel chooses (S53); lr_server_address() tells */
+    bool share_port;  /* let another process with the same setting bind the port too; without it a
+                       * port in use is LR_EADDRINUSE */
+    uint32_t backlog; /* per worker; default 4096, cut by net.core.somaxconn */
+} lr_listen_options;
+#define LR_LISTEN_OPTIONS .size = sizeof(lr_listen_options)
+
+/* Binds and listens at once, one socket per worker (SO_REUSEPORT), before lr_workers_start(); what
+ * arrives before then waits in the backlog. *index, if not null, gets the listener's number, from
+ * 0. At most 64 per lr_workers. LR_EADDRESS, LR_EADDRINUSE, LR_ESYSTEM. */
+LR_API LR_SETUP LR_NODISCARD lr_status lr_server_listen(lr_server *s,
+                                                        const lr_listen_options *options,
+                                                        uint32_t *index, lr_error *err);
+
+/* The bound address of a listener as the system reports it, "127.0.0.1:8443" (S47). */
+LR_API LR_ANY bool lr_server_address(const lr_server *s, uint32_t index, char *out, size_t cap);
+LR_API LR_ANY uint16_t lr_server_port(const lr_server *s, uint32_t index); /* 0: no such listener */
+
+/* Stops accepting without losing a connection that the kernel has already accepted, calls
+ * on_server_drain for every secure connection, lets them end by themselves, and aborts what is left
+ * deadline_ms later (LR_NONE: never). Only the first call's deadline counts, except that 0 cuts
+ * what is left at once. Async-signal-safe. (S48) */
+LR_API LR_ANY void lr_server_drain(lr_server *s, uint32_t deadline_ms);
+
+LR_API LR_ANY uint64_t lr_server_connection_count(const lr_server *s); /* now open (S49) */
+LR_API LR_ANY void *lr_server_user(const lr_server *s);
+
+/* After lr_workers_join(), or before lr_workers_start(). Null is allowed. */
+LR_API LR_SETUP void lr_server_free(lr_server *s);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: MIT */
+/* lockring/workers.h: the threads that serve.
+ *
+ * An lr_workers owns one thread per worker; each worker owns a ring, a replica of every context it
+ * uses, its own listening sockets, connections, buffers, timers and counters. Servers attach to it,
+ * any number of them. Life: new, attach servers, start, (serve,) stop, join, free the servers,
+ * free.
+ *
+ * Threads  as tagged; lr_workers_stop() may also be called from a signal handler.
+ * Memory   options are copied.
+ * Errors   err may be null; its text names what and where in one line. */
+#ifndef LOCKRING_WORKERS_H
+#define LOCKRING_WORKERS_H
+
+#include <lockring/base.h> /* lr_status, lr_error, lr_toggle, lr_log_fn */
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct lr_workers lr_workers;
+typedef struct lr_worker lr_worker;
+
+/* What drives the sockets. LR_RING_AUTO takes io_uring, else epoll, and logs (LR_LOG_WARN) which
+ * setting refused io_uring. */
+typedef enum lr_ring_choice {
+    LR_RING_DEFAULT = 0, /* LR_RING_AUTO */
+    LR_RING_AUTO = 1,
+    LR_RING_URING = 2,
+    LR_RING_EPOLL = 3
+} lr_ring_choice;
+
+typedef struct lr_workers_options {
+    size_t size;            /* LR_WORKERS_OPTIONS */
+    uint32_t worker_count;  /* 1..256; default: one per CPU that this process may use */
+    lr_toggle pin;          /* each worker to one CPU; default: on if there are CPUs enough */
+    lr_ring_choice ring;    /* default: LR_RING_AUTO */
+    lr_toggle steer;        /* SO_INCOMING_CPU: connections go to the worker on the CPU that their
+                             * packets arrive on; default: on where every CPU has a pinned worker
+                             * and a network card has as many receive queues, never on loopback */
+    lr_log_level log_level; /* default: LR_LOG_WARN */
+    lr_log_fn log;          /* default: standard error */
+    void *log_user;         /* handed to log */
+} lr_workers_options;
+#define LR_WORKERS_OPTIONS .size = sizeof(lr_workers_options)
+
+/* Chooses the ring and makes the workers, without a thread yet. options may be null. LR_ERING: no
+ * usable ring, and err says what refuses it. Call it after dropping privileges: a ring keeps the
+ * credentials of its creator. */
+LR_API LR_SETUP LR_NODISCARD lr_status lr_workers_new(const lr_workers_options *options,
+                                                      lr_workers **out, lr_error *err);
+
+/* Starts the threads and returns as soon as each has its ring, or all have ended because one had
+ * none (LR_ERING, LR_ENOMEM, LR_ESYSTEM). */
+LR_API LR_SETUP LR_NODISCARD lr_status lr_workers_start(lr_workers *workers, lr_error *err);
+
+/* Drains every server as lr_server_drain() does and ends the threads when the last connection has
+ * ended. Only the first call's deadline counts, except that 0 cuts what is left at once. Async-
+ * signal-safe. */
+LR_API LR_ANY void lr_workers_stop(lr_workers *workers, uint32_t deadline_ms);
+
+/* Waits until all threads have ended. */
+LR_API LR_SETUP void lr_workers_join(lr_workers *workers);
+
+/* All servers must be freed before. Null is allowed. */
+LR_API LR_SETUP void lr_workers_free(lr_workers *workers);
+
+LR_API LR_ANY uint32_t lr_workers_count(const lr_workers *workers);
+LR_API LR_ANY const char *lr_workers_ring(const lr_workers *workers); /* "uring", "epoll"; static */
+
+LR_API LR_WORKER uint32_t lr_worker_index(const lr_worker *worker); /* from 0 */
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
