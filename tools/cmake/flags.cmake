@@ -49,7 +49,6 @@ target_link_options(lockring_hardening INTERFACE
 add_library(lockring_common INTERFACE)
 target_link_libraries(lockring_common INTERFACE
     lockring_warnings lockring_sanitizers lockring_hardening)
-target_compile_features(lockring_common INTERFACE c_std_11)
 target_compile_definitions(lockring_common INTERFACE
     _GNU_SOURCE $<$<BOOL:${LOCKRING_DCHECK}>:LOCKRING_DCHECK>)
 target_compile_options(lockring_common INTERFACE

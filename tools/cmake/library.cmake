@@ -21,7 +21,6 @@ function(lockring_folder NAME)
     target_include_directories(lockring_${NAME}_objs PRIVATE
         "${PROJECT_SOURCE_DIR}" "${PROJECT_SOURCE_DIR}/include" "${PROJECT_BINARY_DIR}/include")
     set_target_properties(lockring_${NAME}_objs PROPERTIES
-        C_EXTENSIONS OFF
         POSITION_INDEPENDENT_CODE ON
         INTERPROCEDURAL_OPTIMIZATION ${LOCKRING_LTO})
     set(LOCKRING_OBJECTS ${LOCKRING_OBJECTS} $<TARGET_OBJECTS:lockring_${NAME}_objs> PARENT_SCOPE)
@@ -92,6 +91,5 @@ if(LOCKRING_PROTO_SOURCES)
     target_link_libraries(lockring_proto PRIVATE lockring_common PUBLIC lockring)
     target_include_directories(lockring_proto PUBLIC "${PROJECT_SOURCE_DIR}")
     set_target_properties(lockring_proto PROPERTIES
-        C_EXTENSIONS OFF
         POSITION_INDEPENDENT_CODE ON)
 endif()

@@ -7,7 +7,6 @@ function(lockring_program NAME)
     target_link_libraries(${NAME} PRIVATE lockring_common lockring
         $<TARGET_NAME_IF_EXISTS:lockring_proto>)
     set_target_properties(${NAME} PROPERTIES
-        C_EXTENSIONS OFF
         POSITION_INDEPENDENT_CODE ON
         RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/bin")
 endfunction()
