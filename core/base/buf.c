@@ -259,8 +259,6 @@ bool lr__chain_append(lr__chain *chain, lr__buf_pool *pool, lr_slice bytes)
 
     if (len == 0)
         return true;
-    if (len > SIZE_MAX - chain->bytes)
-        return false;
     if (len > room) {
         more = take_pieces(pool, len - room, !chain->last);
         if (!more)

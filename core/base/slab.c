@@ -233,6 +233,7 @@ static void release_chunk(lr__slab *slab, uint32_t index)
     uint32_t floor = slab->generation_floor[index];
 
     LR_DCHECK(c->live == 0);
+    LR_DCHECK(slab->front != index); /* The spare, if there is one, is lower. */
     for (uint32_t i = 0; i < CHUNK_SLOTS; i++) {
         if (c->generations[i] > floor)
             floor = c->generations[i];
@@ -243,8 +244,6 @@ static void release_chunk(lr__slab *slab, uint32_t index)
         set_add(&slab->absent, index);
     slab->generation_floor[index] = floor;
     set_remove(&slab->room, index);
-    if (slab->front == index)
-        slab->front = set_first(&slab->room);
     free_chunk(slab, index);
 }
 
@@ -268,9 +267,10 @@ void lr__slab_give(lr__slab *slab, uint32_t slot)
 {
     uint32_t index = slot / CHUNK_SLOTS;
     uint8_t in_chunk = (uint8_t)(slot % CHUNK_SLOTS);
-    chunk *c = chunk_of_live(slab, slot);
+    chunk *c;
 
-    LR_CHECK(c);
+    LR_CHECK(chunk_of_live(slab, slot) != NULL);
+    c = slab->chunks[index];
     LR_POISON(object_of(slab, c, in_chunk), slab->stride);
     slab->live--;
     c->live--;

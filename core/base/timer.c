@@ -23,9 +23,14 @@
 
 #include <string.h>
 
-enum { LEVEL_BITS = 8 };
+enum { LEVEL_BITS = 8, TOP_BITS = LR__TIMER_LEVELS * LEVEL_BITS };
 
-#define NO_EVENT UINT64_MAX
+/* The tick at which now_tick must stop next, and the list that is to be emptied there: a slot to
+ * collect (level 0), a slot to be sorted in, or far (level LR__TIMER_LEVELS). */
+typedef struct event {
+    uint64_t tick; /* UINT64_MAX: there is none */
+    uint32_t level, slot;
+} event;
 
 static lr__timer *timer_of(lr__list *node)
 {
@@ -141,42 +146,39 @@ static uint32_t first_slot(const lr__timers *timers, uint32_t level)
     return LR__TIMER_SLOTS;
 }
 
-/* The tick at which now_tick must stop next, and the list that is to be emptied there: a slot to
- * collect (level 0) or to be sorted in (others, and far: level LR__TIMER_LEVELS). */
-static uint64_t next_event(const lr__timers *timers, uint32_t *level, uint32_t *slot)
+static event next_event(const lr__timers *timers)
 {
     uint64_t now = timers->now_tick;
 
-    for (uint32_t l = 0; l < LR__TIMER_LEVELS; l++) {
-        uint32_t shift = l * LEVEL_BITS, s = first_slot(timers, l);
+    for (uint32_t level = 0; level < LR__TIMER_LEVELS; level++) {
+        uint32_t shift = level * LEVEL_BITS, slot = first_slot(timers, level);
         uint64_t above = now >> shift >> LEVEL_BITS << LEVEL_BITS;
+        uint64_t own = (now >> shift) % LR__TIMER_SLOTS;
 
-        if (s == LR__TIMER_SLOTS)
+        if (slot == LR__TIMER_SLOTS)
             continue;
-        LR_DCHECK(l == 0 ? s >= now % LR__TIMER_SLOTS : s > (now >> shift) % LR__TIMER_SLOTS);
-        *level = l;
-        *slot = s;
-        return (above | s) << shift;
+        LR_DCHECK(level == 0 ? slot >= own : slot > own);
+        return (event){(above | slot) << shift, level, slot};
     }
     if (lr__list_is_empty(&timers->far))
-        return NO_EVENT;
-    *level = LR__TIMER_LEVELS;
-    return ((now >> (LR__TIMER_LEVELS * LEVEL_BITS)) + 1) << (LR__TIMER_LEVELS * LEVEL_BITS);
+        return (event){UINT64_MAX, 0, 0};
+    return (event){((now >> TOP_BITS) + 1) << TOP_BITS, LR__TIMER_LEVELS, 0};
 }
 
 uint64_t lr__timers_next(const lr__timers *timers)
 {
-    uint32_t level, slot;
-    uint64_t tick;
+    event next;
 
     if (!lr__list_is_empty(&timers->due))
         return 0;
-    tick = next_event(timers, &level, &slot);
-    if (tick == NO_EVENT)
+    next = next_event(timers);
+    if (next.tick == UINT64_MAX)
         return LR__TIMER_NEVER;
-    if (tick == timers->now_tick)
+    if (next.tick == timers->now_tick)
         return 0; /* Armed for what had passed, or for this very tick. */
-    return tick > UINT64_MAX / LR__TIMER_TICK_NS ? UINT64_MAX - 1 : tick * LR__TIMER_TICK_NS;
+    if (next.tick > UINT64_MAX / LR__TIMER_TICK_NS)
+        return LR__TIMER_NEVER - 1;
+    return next.tick * LR__TIMER_TICK_NS;
 }
 
 /* Sorts into their new places what waited in a slot of an upper level, or in far, for now_tick. */
@@ -264,22 +266,22 @@ static uint32_t collect(lr__timers *timers, uint32_t slot)
 /* Moves into due what is due at the tick target, until due has at least max timers. */
 static void collect_until(lr__timers *timers, uint64_t target, uint32_t max)
 {
-    uint32_t count = 0, level, slot;
+    uint32_t count = 0;
 
     for (lr__list *node = timers->due.next; node != &timers->due && count < max; node = node->next)
         count++;
     for (;;) {
-        uint64_t tick = next_event(timers, &level, &slot);
+        event next = next_event(timers);
 
         /* The slot of now_tick is looked at whatever is left over: see collect(). */
-        if (tick > target || (count >= max && tick > timers->now_tick))
+        if (next.tick > target || (count >= max && next.tick > timers->now_tick))
             break;
-        timers->now_tick = tick;
-        if (level == 0) {
-            count += collect(timers, slot);
-        } else if (level < LR__TIMER_LEVELS) {
-            clear_occupied(timers, level, slot);
-            sort_in(timers, &timers->slots[level][slot]);
+        timers->now_tick = next.tick;
+        if (next.level == 0) {
+            count += collect(timers, next.slot);
+        } else if (next.level < LR__TIMER_LEVELS) {
+            clear_occupied(timers, next.level, next.slot);
+            sort_in(timers, &timers->slots[next.level][next.slot]);
         } else {
             sort_in(timers, &timers->far);
         }
