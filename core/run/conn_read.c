@@ -95,7 +95,7 @@ void lr__conn_on_recv(lr_conn *c, const lr__completion *completion)
         c->bytes.wire_in += (uint64_t)completion->res;
         c->active_ns = c->worker->now_ns;
         hold(c, completion);
-        if (!lr__conn_may_read(c) || c->held_count >= LR__HELD_MAX)
+        if ((c->state == LR__CONN_OPEN && !lr__conn_may_read(c)) || c->held_count >= LR__HELD_MAX)
             recv_stop(c);
     } else if (lr__conn_is_over(c)) {
         return;
@@ -115,7 +115,7 @@ static void refuse(lr_conn *c, const lr__hello_fault *fault)
     lr_error why;
 
     (void)lr__fail(&why, fault->status, "hello: %s", fault->what);
-    why.tls_alert = fault->alert;
+    why.tls_alert = fault->alert >= 0 ? fault->alert : fault->peer_alert;
     if (fault->alert > 0 && c->engine)
         lr__engine_alert(c->engine, fault->alert);
     else if (fault->alert > 0)
@@ -201,10 +201,14 @@ static bool begin_handshake(lr_conn *c, const lr__hello *hello, lr__hello_fault 
 /* After a HelloRetryRequest: name and protocols must be what they were (RFC 8446 4.1.2). */
 static bool resume_handshake(lr_conn *c, const lr__hello *hello, lr__hello_fault *fault)
 {
-    if (!lr__hello_same_identity(&c->gate->first, hello)) {
-        fault->status = LR_EHELLOCHANGED;
-        fault->alert = LR__ALERT_ILLEGAL_PARAMETER;
-        fault->what = "the second ClientHello changes server name or ALPN";
+    const char *what = NULL;
+
+    if (!lr__hello_same_identity(&c->gate->first, hello))
+        what = "the second ClientHello changes server name or ALPN";
+    else if (hello->has_early_data)
+        what = "the second ClientHello offers early data";
+    if (what) {
+        (void)lr__hello_refuse(fault, LR_EHELLOCHANGED, LR__ALERT_ILLEGAL_PARAMETER, what);
         refuse(c, fault);
         return false;
     }

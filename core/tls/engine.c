@@ -10,6 +10,7 @@
 #include "core/tls/engine.h"
 
 #include "core/base/check.h"
+#include "core/base/hostname.h"
 #include "core/base/mem.h"
 #include "core/base/status.h"
 #include "core/tls/alert.h"
@@ -281,6 +282,17 @@ void lr__engine_read_facts(lr__engine *engine, lr__engine_facts *facts)
     facts->resumed = wolfSSL_session_reused(engine->ssl) != 0;
 }
 
+/* An address as server_name is none for the gate (RFC 6066 3), but wolfSSL keeps it. */
+static bool same_name(lr_slice wolf, lr_slice gate)
+{
+    char canonical[LR__HOSTNAME_MAX + 1];
+    size_t len;
+
+    if (gate.len == 0)
+        return wolf.len == 0 || !lr__hostname_canonical(wolf, canonical, &len);
+    return wolf.len == gate.len && memcmp(wolf.bytes, gate.bytes, gate.len) == 0;
+}
+
 bool lr__engine_agrees(lr__engine *engine, const lr__gate_choice *choice, lr_slice servername)
 {
     void *name = NULL;
@@ -295,6 +307,5 @@ bool lr__engine_agrees(lr__engine *engine, const lr__gate_choice *choice, lr_sli
     if (alpn_len != choice->alpn.len ||
         (alpn_len != 0 && memcmp(alpn, choice->alpn.bytes, alpn_len) != 0))
         return false;
-    return name_len == servername.len &&
-           (name_len == 0 || memcmp(name, servername.bytes, name_len) == 0);
+    return same_name(lr_slice_of(name, name ? name_len : 0), servername);
 }

@@ -6,14 +6,6 @@
 
 #include <string.h>
 
-static lr_status refuse(lr__hello_fault *fault, lr_status status, int alert, const char *what)
-{
-    fault->status = status;
-    fault->alert = alert;
-    fault->what = what;
-    return status;
-}
-
 static lr_tls_version choose_version(const lr__hello *hello, const lr_context *context)
 {
     for (unsigned v = (unsigned)context->version_max; v >= (unsigned)context->version_min; v--) {
@@ -61,11 +53,11 @@ lr_status lr__gate_decide(const lr__hello *hello, const lr_context *context,
     memset(choice, 0, sizeof(*choice));
     choice->version = choose_version(hello, context);
     if (choice->version == LR_TLS_DEFAULT)
-        return refuse(fault, LR_EVERSION, LR__ALERT_PROTOCOL_VERSION, "no common protocol version");
+        return lr__hello_refuse(fault, LR_EVERSION, LR__ALERT_PROTOCOL_VERSION, "no common protocol version");
     choice->alpn = choose_alpn(hello, context);
     if (choice->alpn.len == 0 && context->alpn_count != 0 && hello->alpn.len != 0 &&
         context->alpn_required)
-        return refuse(fault, LR_EALPN, LR__ALERT_NO_APPLICATION_PROTOCOL,
+        return lr__hello_refuse(fault, LR_EALPN, LR__ALERT_NO_APPLICATION_PROTOCOL,
                       "no common application protocol");
     choice->chacha_first = prefers_chacha(hello);
     return LR_OK;
