@@ -20,6 +20,6 @@ if(LOCKRING_BUILD_TOOLS)
     endforeach()
 endif()
 
-if(LOCKRING_BUILD_EXAMPLES AND LOCKRING_RUN_SOURCES)
+if(LOCKRING_BUILD_EXAMPLES)
     lockring_program(tls-echo docs/examples/echo.c)
 endif()
