@@ -277,6 +277,25 @@ static void timer_that_rearms_itself_cannot_hold_a_run(void **state)
     end();
 }
 
+/* A run may not move all that is due when it may fire only a few. */
+static void budget_bounds_what_a_run_collects(void **state)
+{
+    (void)state;
+    start_at(0);
+    for (uint32_t i = 0; i < 100; i++)
+        arm(i, (i / 2 + 1) * MS);
+    for (uint32_t i = 0; i < 99; i++) {
+        uint32_t left = 0;
+
+        assert_fires(100 * MS, 1, &i, 1);
+        for (lr__list *node = wheel.due.next; node != &wheel.due; node = node->next)
+            left++;
+        assert_int_equal(left, 1 - i % 2);
+    }
+    ASSERT_FIRES(100 * MS, 99);
+    end();
+}
+
 static void budget_leaves_the_rest_due_for_the_next_run(void **state)
 {
     (void)state;
@@ -632,6 +651,7 @@ int main(void)
         cmocka_unit_test(timer_may_be_armed_for_the_end_of_time),
         cmocka_unit_test(timer_armed_while_firing_waits_for_the_next_run),
         cmocka_unit_test(timer_that_rearms_itself_cannot_hold_a_run),
+        cmocka_unit_test(budget_bounds_what_a_run_collects),
         cmocka_unit_test(budget_leaves_the_rest_due_for_the_next_run),
         cmocka_unit_test(left_over_timers_and_newly_due_ones_keep_the_order_of_deadlines),
         cmocka_unit_test(left_over_timer_may_be_cancelled_or_moved),
