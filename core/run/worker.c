@@ -15,10 +15,11 @@
 #include "core/run/server.h"
 #include "core/run/workers.h"
 
+#include <sched.h>
+
 enum {
     TRIM_AFTER_CLOSED = 1024, /* connections closed since the last time */
-    TRIM_QUIET_MS = 200,
-    RECV_BUFFER_MAX = 256
+    TRIM_QUIET_MS = 200
 };
 
 static bool seam_random(lr__current *current, void *out, size_t size)
@@ -55,7 +56,7 @@ void lr__worker_conn_gone(lr_worker *w)
 
 lr_status lr__worker_open(lr_worker *w, lr_error *err)
 {
-    lr__ring_config config = {.recv_buffer_max = RECV_BUFFER_MAX};
+    lr__ring_config config = {.recv_buffer_max = LR__RECV_BUFFER_MAX};
     lr_status status = w->workers->backend->open(w->workers->world, &config, &w->ring, err);
 
     if (status != LR_OK)
@@ -67,7 +68,7 @@ lr_status lr__worker_open(lr_worker *w, lr_error *err)
     w->now_ns = lr__ring_now(w->ring);
     lr__timers_init(&w->timers, w->now_ns);
     lr__timer_init(&w->trim, on_trim);
-    w->held_count = RECV_BUFFER_MAX;
+    w->held_count = LR__RECV_BUFFER_MAX;
     w->held = lr__alloc_zero(w->held_count, sizeof(*w->held));
     w->plaintext = lr__alloc(LR__PLAINTEXT_SIZE);
     if (!w->held || !w->plaintext)
@@ -227,21 +228,40 @@ bool lr__worker_turn(lr_worker *w)
     return going;
 }
 
+/* Wakers may be inside the ring: nobody gets it from here on, and those who have it leave at once.
+ */
+static void close_ring(lr_worker *w)
+{
+    atomic_store(&w->wake_ring, NULL);
+    while (atomic_load(&w->wakers) != 0)
+        (void)sched_yield();
+    w->ring->backend->close(w->ring);
+    w->ring = NULL;
+}
+
 void lr__worker_close(lr_worker *w)
 {
+    lr__current *before;
     lr__list *node;
 
-    if (!w)
+    if (!w->ring)
         return;
+    before = lr__current_set(&w->current);
     while ((node = lr__list_pop(&w->replicas)) != NULL)
         lr__replica_free(LR_CONTAINER_OF(node, lr__replica, node));
-    if (w->ring) {
-        lr__timers_fini(&w->timers);
-        w->ring->backend->close(w->ring);
-        lr__rand_fini(&w->rand);
-    }
+    (void)lr__current_set(before);
+    lr__timers_fini(&w->timers);
     lr__slab_fini(&w->conns);
     lr__buf_pool_fini(&w->buffers);
+    lr__rand_fini(&w->rand);
+    close_ring(w);
+}
+
+void lr__worker_free(lr_worker *w)
+{
+    if (!w)
+        return;
+    LR_CHECK(w->ring == NULL);
     lr__free(w->held);
     lr__free(w->plaintext);
     lr__free(w);
@@ -249,10 +269,13 @@ void lr__worker_close(lr_worker *w)
 
 void lr__worker_wake(lr_worker *w)
 {
-    lr__ring *ring = atomic_load(&w->wake_ring);
+    lr__ring *ring;
 
+    atomic_fetch_add(&w->wakers, 1);
+    ring = atomic_load(&w->wake_ring);
     if (ring)
         lr__ring_wake(ring);
+    atomic_fetch_sub(&w->wakers, 1);
 }
 
 void lr__worker_post(lr_worker *w, lr__message *message)

@@ -77,15 +77,19 @@ typedef struct lr_worker {
     lr_status open_status; /* of its ring, read by lr_workers_start() after the hand-shake there */
     lr_error open_error;
     lr__mailbox mailbox;           /* any thread posts, this worker takes */
-    _Atomic(lr__ring *) wake_ring; /* null until the ring is open; read by any thread to wake */
+    _Atomic(lr__ring *) wake_ring; /* null before the ring is open and when it is to be closed;
+                                    * written by the worker, read by any thread to wake */
+    _Atomic uint32_t wakers;       /* threads between reading wake_ring and having used it */
 } lr_worker;
 
 /* Opens the ring and everything else on the calling thread, which owns the worker from then on. */
 lr_status lr__worker_open(lr_worker *w, lr_error *err);
 /* One turn: wait, advance, timers, mailbox, flush. False: stopped and nothing is left. */
 bool lr__worker_turn(lr_worker *w);
-/* Frees it all; everything must have ended. Any thread, after the worker's has ended. */
+/* Gives everything back on the worker's thread; everything must have ended. */
 void lr__worker_close(lr_worker *w);
+/* Any thread, after the worker's has ended. Null is allowed. */
+void lr__worker_free(lr_worker *w);
 
 /* Any thread, async-signal-safe: makes the worker look at stop and drain flags. */
 void lr__worker_wake(lr_worker *w);

@@ -60,7 +60,7 @@ static void free_workers(lr_workers *workers)
 {
     if (workers->list) {
         for (uint32_t i = 0; i < workers->count; i++)
-            lr__worker_close(workers->list[i]);
+            lr__worker_free(workers->list[i]);
     }
     lr__free(workers->list);
     lr__free(workers);
@@ -181,10 +181,11 @@ static void *worker_main(void *arg)
     w->open_status = lr__worker_open(w, &w->open_error);
     status = w->open_status;
     /* arg and line are gone once this returns */
-    if (!stand_in_line(line, status == LR_OK))
-        return NULL;
-    while (lr__worker_turn(w))
-        continue;
+    if (stand_in_line(line, status == LR_OK)) {
+        while (lr__worker_turn(w))
+            continue;
+    }
+    lr__worker_close(w);
     return NULL;
 }
 
