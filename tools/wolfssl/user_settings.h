@@ -142,6 +142,7 @@ int64_t lr__wall_time_ms(void);
 #define HAVE_ED25519
 #define HAVE_FFDHE_2048
 #define HAVE_DH_DEFAULT_PARAMS
+#define WOLFSSL_DH_CONST /* the size of a DHE key from a table: no pow() and log(), no libm */
 #define WOLFSSL_HAVE_MLKEM
 #define WOLFSSL_PQC_HYBRIDS
 #define WOLFSSL_TLS_NO_MLKEM_STANDALONE
