@@ -223,6 +223,7 @@ int main(int argc, char **argv)
         die("usage: handshake [COUNT [ROUNDS [GROUP [VERSION]]]]");
     printf("%ld full TLS %s handshakes per round, ECDSA P-256 certificate, %s, one worker\n",
            p.count, p.tls12 ? "1.2" : "1.3", p.group);
+    (void)fflush(stdout); /* before the first fork */
     for (int i = 0; i < p.rounds; i++) {
         uring[i] = measure(&p, LR_RING_URING);
         epoll[i] = measure(&p, LR_RING_EPOLL);

@@ -22,7 +22,8 @@ enum { CERT_ROOM = 4096, KEY_ROOM = 256, GENERAL_NAME_DNS = 0x82, GENERAL_NAME_I
 /* GeneralNames (RFC 5280 4.2.1.6) as the SEQUENCE that wolfSSL expects in Cert.altNames. */
 static lr_status alt_names(const char *names, Cert *cert, lr_error *err)
 {
-    uint8_t *out = cert->altNames + 4; /* room for SEQUENCE and a two-byte length */
+    uint8_t *out = cert->altNames + 4; /* room for a SEQUENCE's tag and a length of three bytes */
+    size_t header;
     size_t len = 0;
 
     for (const char *word = names;; word++) {
@@ -62,11 +63,15 @@ static lr_status alt_names(const char *names, Cert *cert, lr_error *err)
         if (*word == '\0')
             break;
     }
+    header = len < 128 ? 2 : len < 256 ? 3 : 4; /* DER: the shortest form */
+    memmove(cert->altNames + header, out, len);
     cert->altNames[0] = 0x30;
-    cert->altNames[1] = 0x82;
-    cert->altNames[2] = (uint8_t)(len >> 8);
-    cert->altNames[3] = (uint8_t)len;
-    cert->altNamesSz = (int)(4 + len);
+    if (header > 2)
+        cert->altNames[1] = (uint8_t)(0x80 | (header - 2));
+    if (header > 3)
+        cert->altNames[2] = (uint8_t)(len >> 8);
+    cert->altNames[header - 1] = (uint8_t)len;
+    cert->altNamesSz = (int)(header + len);
     return LR_OK;
 }
 
