@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
 #
-# test_install.sh static|shared CMAKE CC CONFIGURED_KIND DEPS SYSTEM_WOLFSSL
+# test_install.sh static|shared CMAKE CC CONFIGURED_KIND DEPS [SYSTEM_WOLFSSL]
 #
 # Installs the library into a temporary prefix and looks at it as a stranger would: what lies there,
 # what it exports, whether a program builds against it by find_package and by pkg-config, from C and
 # from C++, and whether it leaves another wolfSSL and OpenSSL in the same program alone.
 set -euo pipefail
 
-kind=$1 cmake=$2 cc=$3 configured=$4 deps=$5 system_wolfssl=$6
+kind=$1 cmake=$2 cc=$3 configured=$4 deps=$5 system_wolfssl=${6:-}
 source_dir=${LOCKRING_SOURCE_DIR:?}
 build_dir=${LOCKRING_BUILD_DIR:?}
 here=$source_dir/tests/install

@@ -20,6 +20,8 @@ function(lockring_folder NAME)
         lockring_common Threads::Threads ${ARG_LIBRARIES})
     target_include_directories(lockring_${NAME}_objs PRIVATE
         "${PROJECT_SOURCE_DIR}" "${PROJECT_SOURCE_DIR}/include" "${PROJECT_BINARY_DIR}/include")
+    # The thread-local variables take a few bytes, so a shared library too may address them directly.
+    target_compile_options(lockring_${NAME}_objs PRIVATE -ftls-model=initial-exec)
     set_target_properties(lockring_${NAME}_objs PROPERTIES
         POSITION_INDEPENDENT_CODE ON
         INTERPROCEDURAL_OPTIMIZATION ${LOCKRING_LTO})
