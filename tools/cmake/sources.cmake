@@ -69,6 +69,8 @@ set(LOCKRING_PROTO_SOURCES
 
 # tests/sim: the simulated back end.
 set(LOCKRING_SIM_SOURCES
+    tests/sim/sim.c
+    tests/sim/sim_ring.c
 )
 
 # tools: programs NAME made of tools/NAME.c, with dashes for underscores (lockring_serve.c becomes
