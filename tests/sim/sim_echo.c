@@ -21,6 +21,8 @@ static const sim_faults all_faults = {.delay = 200,
                                       .recv_piece_max = 3000,
                                       .send_piece_max = 5000,
                                       .no_buffers = 20};
+static const sim_faults bulk_faults = {
+    .delay = 100, .late_cancel = 500, .recv_piece_max = 17408, .send_piece_max = 30000};
 static const sim_faults one_byte = {.recv_piece_max = 1, .send_piece_max = 700, .delay = 50};
 
 static uint64_t run(uint64_t seed, const sim_faults *faults, const stage_plan *plan)
@@ -68,6 +70,34 @@ static void echoes_over_every_fault_on_several_workers(void **state)
         printf("LOCKRING_SEED=%llu\n", (unsigned long long)seed);
         (void)run(seed, &all_faults, &plan);
     }
+}
+
+static void a_slow_reader_stops_the_reading_of_its_connection_and_loses_nothing(void **state)
+{
+    const stage_plan plan = {.workers = 1, .clients = 2, .bytes = 700000, .slow_readers = true};
+
+    (void)state;
+    for (uint64_t seed = 40; seed < 43; seed++) {
+        stage s;
+
+        stage_open(&s, seed, seed == 40 ? &no_faults : &bulk_faults, &plan);
+        stage_play(&s);
+        stage_check(&s);
+        assert_true(s.read_stopped);
+        stage_close(&s);
+    }
+}
+
+/* The client goes on sending when the server has ended: without lingering a reset would destroy the
+ * last answer. */
+static void the_last_answer_arrives_although_the_client_still_sends(void **state)
+{
+    const stage_plan plan = {
+        .workers = 1, .clients = 1, .bytes = 60000, .server_ends_after = 20000};
+
+    (void)state;
+    for (uint64_t seed = 50; seed < 70; seed++)
+        (void)run(seed, &all_faults, &plan);
 }
 
 static void one_seed_gives_the_same_bytes_twice(void **state)
@@ -153,6 +183,8 @@ int main(void)
         cmocka_unit_test(echoes_without_faults),
         cmocka_unit_test(echoes_over_one_byte_reads),
         cmocka_unit_test(echoes_over_every_fault_on_several_workers),
+        cmocka_unit_test(a_slow_reader_stops_the_reading_of_its_connection_and_loses_nothing),
+        cmocka_unit_test(the_last_answer_arrives_although_the_client_still_sends),
         cmocka_unit_test(one_seed_gives_the_same_bytes_twice),
         cmocka_unit_test(no_engine_exists_before_the_hello_is_complete),
         cmocka_unit_test(a_silent_client_is_closed_at_the_handshake_deadline),

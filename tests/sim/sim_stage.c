@@ -53,8 +53,15 @@ static void on_data(lr_conn *c, lr_slice bytes)
 {
     uint8_t *seen = lr_conn_user(c);
 
+    stage *s = stage_of(c);
+
     assert_int_equal(seen[0], 3);
     assert_int_equal(lr_conn_write(c, bytes), LR_OK);
+    s->written += bytes.len;
+    s->read_stopped |= c->above_high;
+    if (s->plan.server_ends_after != 0 &&
+        lr_conn_byte_counts(c).app_in >= s->plan.server_ends_after)
+        lr_conn_end(c);
 }
 
 static void on_close(lr_conn *c, const lr_error *why)
@@ -168,6 +175,8 @@ static void client_send(stage *s, stage_client *c)
     if (c->holding)
         len = len > c->held_back ? len - c->held_back : 0;
     put = len ? sim_peer_write(s->world, c->peer, c->tls.out.bytes, len) : 0;
+    if (put != 0)
+        c->stuck = 0;
     tls_bytes_drop(&c->tls.out, put);
     c->wire_sent += put;
     if (c->wire_sent >= c->reset_after) {
@@ -183,6 +192,12 @@ static void client_step(stage *s, stage_client *c)
 
     if (c->over)
         return;
+    c->stuck = c->tls.out.len != 0 ? c->stuck + 1 : 0;
+    if (s->plan.slow_readers && c->tls.done && c->sent < s->plan.bytes && c->stuck < 200) {
+        client_produce(s, c);
+        client_send(s, c);
+        return;
+    }
     while ((got = sim_peer_read(s->world, c->peer, bytes, sizeof(bytes))) > 0)
         tls_bytes_add(&c->tls.in, bytes, got);
     if (sim_peer_was_reset(s->world, c->peer)) {
@@ -270,6 +285,11 @@ void stage_check(stage *s)
         resets += c->reset;
         if (c->reset)
             continue;
+        if (s->plan.server_ends_after != 0) {
+            assert_false(sim_peer_was_reset(s->world, c->peer)); /* the last answer arrived */
+            assert_int_equal(c->received, s->written);
+            continue;
+        }
         assert_false(c->refused);
         assert_int_equal(c->tls.failure, 0);
         assert_int_equal(c->received, s->plan.bytes);

@@ -17,7 +17,9 @@ typedef struct stage_plan {
     size_t bytes; /* each client sends and gets back */
     bool aborts;  /* every third client resets at a point drawn from the seed */
     uint32_t handshake_ms;
-    uint32_t drain_at_round; /* lr_workers_stop() then; 0: when all clients are through */
+    bool slow_readers;        /* clients read only when they have sent all, or can send no more */
+    size_t server_ends_after; /* the server ends the connection after so many bytes; 0: never */
+    uint32_t drain_at_round;  /* lr_workers_stop() then; 0: when all clients are through */
 } stage_plan;
 
 typedef struct stage_client {
@@ -29,7 +31,8 @@ typedef struct stage_client {
     uint64_t wire_sent;
     size_t held_back; /* bytes of its output that are not sent */
     bool holding;
-    bool closed; /* close_notify and FIN are out */
+    uint32_t stuck; /* rounds in which nothing could be sent */
+    bool closed;    /* close_notify and FIN are out */
     bool reset, over, refused;
 } stage_client;
 
@@ -45,6 +48,8 @@ typedef struct stage {
     uint32_t rounds, quiet;
     uint32_t opened, secured, ended, timeouts, errors; /* by the server's hooks */
     bool stopped;
+    size_t written;    /* plaintext that the server took for clients */
+    bool read_stopped; /* a connection was above its high mark */
 } stage;
 
 void stage_open(stage *s, uint64_t seed, const sim_faults *faults, const stage_plan *plan);
