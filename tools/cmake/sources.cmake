@@ -65,6 +65,7 @@ set(LOCKRING_RUN_SOURCES
 
 # proto: protocols for handlers; sees the public headers and core/base.
 set(LOCKRING_PROTO_SOURCES
+    proto/echo.c
 )
 
 # tests/sim: the simulated back end.
@@ -76,6 +77,8 @@ set(LOCKRING_SIM_SOURCES
 # tools: programs NAME made of tools/NAME.c, with dashes for underscores (lockring_serve.c becomes
 # lockring-serve); LOCKRING_TOOL_SOURCES is compiled into each of them.
 set(LOCKRING_TOOLS
+    lockring_serve
 )
 set(LOCKRING_TOOL_SOURCES
+    tools/serve_options.c
 )

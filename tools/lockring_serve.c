@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: MIT */
+/* tools/lockring_serve.c: the server program; --help and docs/man/lockring-serve.1 tell its use.
+ *
+ * SIGTERM, SIGINT and SIGHUP are blocked before any thread is made and taken by one thread that
+ * waits for them, so no code runs in a signal handler and a signal that comes early is not lost.
+ * The main thread makes everything, says that it listens, and waits for the workers' end. */
+#include "proto/echo.h"
+#include "tools/serve_options.h"
+
+#include <lockring/lockring.h>
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+typedef struct signals {
+    sigset_t set;
+    lr_workers *workers;
+    uint32_t drain_ms;
+    lr_log_level log_level;
+    _Atomic bool over; /* set by the main thread when the workers have ended */
+} signals;
+
+/* One line as the library's own log writes them, in one piece. */
+static void say_reload_refused(lr_log_level level)
+{
+    static const char line[] = "lockring: warn: reload_refused why=\"reload is not available in "
+                               "this version\"\n";
+    ssize_t written;
+
+    if (level == LR_LOG_ERROR || level == LR_LOG_OFF)
+        return;
+    written = write(STDERR_FILENO, line, sizeof(line) - 1);
+    (void)written; /* A log that cannot be written is no reason to stop serving. */
+}
+
+static void *take_signals(void *arg)
+{
+    signals *from = arg;
+    bool draining = false;
+    int number;
+
+    while (sigwait(&from->set, &number) == 0 && !atomic_load(&from->over)) {
+        if (number == SIGHUP) {
+            say_reload_refused(from->log_level);
+            continue;
+        }
+        lr_workers_stop(from->workers, draining ? 0 : from->drain_ms);
+        draining = true;
+    }
+    return NULL;
+}
+
+/* A wrong option or file is 2, no ring 3, what the system refuses 1. */
+static int exit_code(lr_status status)
+{
+    if (status == LR_ERING)
+        return SERVE_EXIT_NO_RING;
+    if (status == LR_EOPTION || status == LR_EFILE || status == LR_ECERTIFICATE ||
+        status == LR_EKEY || status == LR_EADDRESS)
+        return SERVE_EXIT_OPTION;
+    return SERVE_EXIT_FAILED;
+}
+
+static lr_status make_context(const serve_options *options, lr_context **out, lr_error *err)
+{
+    lr_context_options context = {LR_CONTEXT_OPTIONS,
+                                  .cert_file = options->cert_file,
+                                  .key_file = options->key_file,
+                                  .version_min = options->version_min,
+                                  .version_max = options->version_max,
+                                  .groups = options->groups,
+                                  .alpn = options->alpn};
+
+    if (!options->cert_file)
+        context.self_signed = "localhost,127.0.0.1,::1";
+    return lr_context_new(&context, out, err);
+}
+
+static lr_status make_workers(const serve_options *options, lr_workers **out, lr_error *err)
+{
+    lr_workers_options workers = {LR_WORKERS_OPTIONS, .worker_count = options->worker_count,
+                                  .pin = options->pin, .ring = options->ring,
+                                  .log_level = options->log_level};
+
+    return lr_workers_new(&workers, out, err);
+}
+
+static lr_status make_server(const serve_options *options, lr_workers *workers, lr_context *context,
+                             lr_server **out, lr_error *err)
+{
+    static const lr_handlers discard = {LR_HANDLERS};
+    lr_server_options server = {LR_SERVER_OPTIONS,
+                                .handlers = options->handler == SERVE_DISCARD ? &discard
+                                                                              : lr_echo_handlers(),
+                                .context = context,
+                                .handshake_timeout_ms = options->handshake_timeout_ms,
+                                .idle_timeout_ms = options->idle_timeout_ms,
+                                .fragment_size_max = options->fragment_size_max};
+    lr_status status = lr_server_new(workers, &server, out, err);
+
+    for (uint32_t i = 0; status == LR_OK && i < options->listen_count; i++) {
+        const serve_listen *at = &options->listen[i];
+        lr_listen_options listen = {LR_LISTEN_OPTIONS, .host = *at->host ? at->host : NULL,
+                                    .port = at->port, .share_port = options->share_port};
+
+        status = lr_server_listen(*out, &listen, NULL, err);
+    }
+    return status;
+}
+
+static void say_listening(const serve_options *options, const lr_workers *workers,
+                          const lr_server *server)
+{
+    for (uint32_t i = 0; i < options->listen_count; i++) {
+        char address[64];
+
+        if (lr_server_address(server, i, address, sizeof(address)))
+            printf("listening on %s workers=%u ring=%s\n", address, lr_workers_count(workers),
+                   lr_workers_ring(workers));
+    }
+    (void)fflush(stdout);
+}
+
+/* From the start of the workers to their end. */
+static lr_status run(const serve_options *options, signals *from, const lr_server *server,
+                     lr_error *err)
+{
+    lr_workers *workers = from->workers;
+    lr_status status;
+    pthread_t thread;
+    int error = pthread_create(&thread, NULL, take_signals, from);
+
+    if (error != 0) {
+        err->status = LR_ESYSTEM;
+        (void)snprintf(err->text, sizeof(err->text), "no thread for signals: %s", strerror(error));
+        return LR_ESYSTEM;
+    }
+    status = lr_workers_start(workers, err);
+    if (status == LR_OK) {
+        say_listening(options, workers, server);
+        lr_workers_join(workers);
+    }
+    atomic_store(&from->over, true);
+    (void)pthread_kill(thread, SIGTERM);
+    (void)pthread_join(thread, NULL);
+    return status;
+}
+
+static void block_signals(sigset_t *set)
+{
+    (void)signal(SIGPIPE, SIG_IGN); /* nobody reads our output any more: no reason to end */
+    (void)sigemptyset(set);
+    (void)sigaddset(set, SIGTERM);
+    (void)sigaddset(set, SIGINT);
+    (void)sigaddset(set, SIGHUP);
+    (void)pthread_sigmask(SIG_BLOCK, set, NULL);
+}
+
+static int serve(const serve_options *options)
+{
+    signals from = {.drain_ms = options->drain_timeout_ms, .log_level = options->log_level};
+    lr_error err = {LR_OK, 0, 0, 0, ""};
+    lr_context *context = NULL;
+    lr_server *server = NULL;
+    const char *dashes = "";
+    lr_status status;
+
+    block_signals(&from.set);
+    status = make_context(options, &context, &err);
+    if (status == LR_EOPTION)
+        dashes = "--"; /* "groups: 'x' ...": the options of a context are ours by name */
+    if (status == LR_OK)
+        status = make_workers(options, &from.workers, &err);
+    if (status == LR_OK)
+        status = make_server(options, from.workers, context, &server, &err);
+    if (status == LR_OK)
+        status = run(options, &from, server, &err);
+    lr_server_free(server);
+    lr_workers_free(from.workers);
+    lr_context_release(context);
+    if (status == LR_OK)
+        return SERVE_EXIT_OK;
+    (void)fprintf(stderr, "lockring-serve: %s%s\n", dashes, err.text);
+    return exit_code(status);
+}
+
+int main(int argc, char **argv)
+{
+    serve_options options;
+    int verdict = serve_options_parse(&options, argc, argv);
+
+    return verdict == SERVE_GO_ON ? serve(&options) : verdict;
+}

@@ -1,0 +1,421 @@
+/* SPDX-License-Identifier: MIT */
+/* tools/serve_options.c: one table has every option of lockring-serve: its name, what it takes, how
+ * it is read and its help. An option that a later version will have stands there without a reader
+ * and is refused by its name, so that a script never believes that it was heeded. */
+#include "tools/serve_options.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    WORKERS_MAX = 256,
+    FRAGMENT_MIN = 512,
+    FRAGMENT_MAX = 16384,
+    OPTION_FIRST = 256 /* what getopt_long returns for the first of the table */
+};
+
+#define MS_MAX (LR_NONE - 1) /* LR_NONE is not a number of milliseconds */
+#define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
+
+__attribute__((format(printf, 1, 2))) static bool wrong(const char *format, ...)
+{
+    va_list args;
+
+    (void)fputs("lockring-serve: ", stderr);
+    va_start(args, format);
+    (void)vfprintf(stderr, format, args);
+    va_end(args);
+    (void)fputc('\n', stderr);
+    return false;
+}
+
+static bool not_available(const char *name, const char *value)
+{
+    return wrong("%s: '%s' is not available in this version", name, value);
+}
+
+/* Decimal digits and nothing else. */
+static bool read_number(const char *name, const char *value, uint64_t min, uint64_t max,
+                        uint32_t *out)
+{
+    uint64_t number;
+    char *end;
+
+    errno = 0;
+    number = strtoull(value, &end, 10);
+    if (*value < '0' || *value > '9' || *end != '\0' || errno != 0 || number < min || number > max)
+        return wrong("%s: '%s' is not a number from %llu to %llu", name, value,
+                     (unsigned long long)min, (unsigned long long)max);
+    *out = (uint32_t)number;
+    return true;
+}
+
+typedef struct word {
+    const char *text;
+    int value;
+} word;
+
+static bool read_word(const char *name, const char *value, const word *words, size_t count,
+                      int *out)
+{
+    char all[80];
+    size_t len = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(words[i].text, value) == 0) {
+            *out = words[i].value;
+            return true;
+        }
+        len += (size_t)snprintf(all + len, sizeof(all) - len, "%s%s", i > 0 ? ", " : "",
+                                words[i].text);
+    }
+    return wrong("%s: '%s' is none of %s", name, value, all);
+}
+
+/* HOST:PORT, where an IPv6 address stands in brackets; an empty host is every address. */
+static bool read_listen(serve_options *out, const char *name, const char *value)
+{
+    const char *colon = strrchr(value, ':'), *host = value;
+    serve_listen *listen;
+    size_t len;
+    uint32_t port;
+
+    if (strncmp(value, "unix:", 5) == 0)
+        return not_available(name, value);
+    if (out->listen_count == SERVE_LISTEN_MAX)
+        return wrong("%s: '%s' is one too many, there may be %d", name, value, SERVE_LISTEN_MAX);
+    if (!colon)
+        return wrong("%s: '%s' is not HOST:PORT", name, value);
+    len = (size_t)(colon - value);
+    if (len >= 2 && host[0] == '[' && host[len - 1] == ']') {
+        host++;
+        len -= 2;
+        if (len == 0)
+            return wrong("%s: '%s' has no address in its brackets", name, value);
+    } else if (memchr(host, ':', len)) {
+        return wrong("%s: '%s' needs brackets around an IPv6 address, [::1]:8443", name, value);
+    }
+    if (len > SERVE_HOST_MAX)
+        return wrong("%s: '%.80s...' has a host of more than %d bytes", name, value,
+                     SERVE_HOST_MAX);
+    if (colon[1] < '0' || colon[1] > '9' || strlen(colon + 1) > 5 ||
+        strspn(colon + 1, "0123456789") != strlen(colon + 1) ||
+        (port = (uint32_t)strtoul(colon + 1, NULL, 10)) > UINT16_MAX)
+        return wrong("%s: '%s' has no port from 0 to 65535", name, value);
+    listen = &out->listen[out->listen_count++];
+    listen->text = value;
+    memcpy(listen->host, host, len);
+    listen->host[len] = '\0';
+    listen->port = (uint16_t)port;
+    return true;
+}
+
+static bool read_workers(serve_options *out, const char *name, const char *value)
+{
+    return read_number(name, value, 1, WORKERS_MAX, &out->worker_count);
+}
+
+static bool read_pin(serve_options *out, const char *name, const char *value)
+{
+    static const word words[] = {{"auto", LR_DEFAULT}, {"off", LR_OFF}};
+    int pin = LR_DEFAULT;
+    bool ok = read_word(name, value, words, COUNT_OF(words), &pin);
+
+    out->pin = (lr_toggle)pin;
+    return ok;
+}
+
+static bool read_ring(serve_options *out, const char *name, const char *value)
+{
+    static const word words[] = {
+        {"auto", LR_RING_AUTO}, {"uring", LR_RING_URING}, {"epoll", LR_RING_EPOLL}};
+    int ring = LR_RING_AUTO;
+    bool ok = read_word(name, value, words, COUNT_OF(words), &ring);
+
+    out->ring = (lr_ring_choice)ring;
+    return ok;
+}
+
+static bool read_share_port(serve_options *out, const char *name, const char *value)
+{
+    (void)name;
+    (void)value;
+    out->share_port = true;
+    return true;
+}
+
+static bool read_cert(serve_options *out, const char *name, const char *value)
+{
+    if (out->cert_file)
+        return wrong("%s: '%s': a second pair is not available in this version", name, value);
+    out->cert_file = value;
+    return true;
+}
+
+static bool read_key(serve_options *out, const char *name, const char *value)
+{
+    if (out->key_file)
+        return wrong("%s: '%s': a second pair is not available in this version", name, value);
+    out->key_file = value;
+    return true;
+}
+
+static bool read_version(const char *name, const char *value, lr_tls_version *out)
+{
+    static const word words[] = {{"1.2", LR_TLS_1_2}, {"1.3", LR_TLS_1_3}};
+    int version = LR_TLS_DEFAULT;
+    bool ok = read_word(name, value, words, COUNT_OF(words), &version);
+
+    *out = (lr_tls_version)version;
+    return ok;
+}
+
+static bool read_min_version(serve_options *out, const char *name, const char *value)
+{
+    return read_version(name, value, &out->version_min);
+}
+
+static bool read_max_version(serve_options *out, const char *name, const char *value)
+{
+    return read_version(name, value, &out->version_max);
+}
+
+/* The library judges groups and protocols. */
+static bool read_groups(serve_options *out, const char *name, const char *value)
+{
+    (void)name;
+    out->groups = value;
+    return true;
+}
+
+static bool read_alpn(serve_options *out, const char *name, const char *value)
+{
+    (void)name;
+    out->alpn = value;
+    return true;
+}
+
+static bool read_handler(serve_options *out, const char *name, const char *value)
+{
+    static const word words[] = {{"echo", SERVE_ECHO}, {"discard", SERVE_DISCARD}};
+    int handler = SERVE_ECHO;
+    bool ok;
+
+    if (strcmp(value, "http") == 0)
+        return not_available(name, value);
+    ok = read_word(name, value, words, COUNT_OF(words), &handler);
+    out->handler = (serve_handler)handler;
+    return ok;
+}
+
+static bool read_fragment(serve_options *out, const char *name, const char *value)
+{
+    if (strncmp(value, "ramp:", 5) == 0 || strcmp(value, "cwnd") == 0)
+        return not_available(name, value);
+    return read_number(name, value, FRAGMENT_MIN, FRAGMENT_MAX, &out->fragment_size_max);
+}
+
+static bool read_handshake_timeout(serve_options *out, const char *name, const char *value)
+{
+    return read_number(name, value, 1, MS_MAX, &out->handshake_timeout_ms);
+}
+
+static bool read_idle_timeout(serve_options *out, const char *name, const char *value)
+{
+    bool ok = read_number(name, value, 0, MS_MAX, &out->idle_timeout_ms);
+
+    if (out->idle_timeout_ms == 0)
+        out->idle_timeout_ms = LR_NONE;
+    return ok;
+}
+
+static bool read_drain_timeout(serve_options *out, const char *name, const char *value)
+{
+    return read_number(name, value, 0, MS_MAX, &out->drain_timeout_ms);
+}
+
+static bool read_log_level(serve_options *out, const char *name, const char *value)
+{
+    static const word words[] = {{"error", LR_LOG_ERROR},
+                                 {"warn", LR_LOG_WARN},
+                                 {"info", LR_LOG_INFO},
+                                 {"debug", LR_LOG_DEBUG},
+                                 {"off", LR_LOG_OFF}};
+    int level = LR_LOG_WARN;
+    bool ok = read_word(name, value, words, COUNT_OF(words), &level);
+
+    out->log_level = (lr_log_level)level;
+    return ok;
+}
+
+static const struct option_row {
+    const char *name;
+    const char *takes; /* null: no value */
+    bool (*read)(serve_options *out, const char *name, const char *value);
+    const char *help; /* null: not available in this version */
+} rows[] = {
+    {"--listen", "HOST:PORT", read_listen,
+     "repeatable; default 127.0.0.1:8443; IPv6 in brackets;\nport 0: the kernel chooses"},
+    {"--workers", "N", read_workers, "default: one per allowed CPU"},
+    {"--pin", "auto|off", read_pin, "each worker to one CPU; default auto"},
+    {"--ring", "auto|uring|epoll", read_ring,
+     "default auto: io_uring, else epoll with a line that\nsays what refuses io_uring"},
+    {"--share-port", NULL, read_share_port, "let another instance with this option have the port"},
+    {"--cert", "FILE", read_cert,
+     "PEM, the leaf first; without it a certificate is made\n"
+     "in memory for localhost"},
+    {"--key", "FILE", read_key, "PEM, its private key"},
+    {"--min-version", "1.2|1.3", read_min_version, "default 1.2"},
+    {"--max-version", "1.2|1.3", read_max_version, "default 1.3"},
+    {"--groups", "LIST", read_groups, "default X25519MLKEM768:X25519:P-256:P-384"},
+    {"--alpn", "LIST", read_alpn,
+     "protocols in the server's order, h2,http/1.1; default\n"
+     "none"},
+    {"--handler", "echo|discard", read_handler, "default echo"},
+    {"--fragment", "N", read_fragment, "most bytes in a record, 512 to 16384; default 16384"},
+    {"--handshake-timeout", "MS", read_handshake_timeout, "from accept; default 10000"},
+    {"--idle-timeout", "MS", read_idle_timeout,
+     "without a byte either way; 0: none; default 60000"},
+    {"--drain-timeout", "MS", read_drain_timeout,
+     "after SIGTERM or SIGINT, then the rest is cut; default\n10000; a second signal cuts at once"},
+    {"--log-level", "LEVEL", read_log_level, "error, warn, info, debug or off; default warn"},
+    {"--version", NULL, NULL, "what this is and what it contains"},
+    {"--help", NULL, NULL, "this"},
+    {"--passphrase-file", "FILE", NULL, NULL},
+    {"--pkcs12", "FILE", NULL, NULL},
+    {"--sni", "NAME=CERT,KEY[,CA]", NULL, NULL},
+    {"--ca", "FILE", NULL, NULL},
+    {"--crl", "FILE", NULL, NULL},
+    {"--request-cert", NULL, NULL, NULL},
+    {"--require-cert", NULL, NULL, NULL},
+    {"--profile", "NAME", NULL, NULL},
+    {"--ciphers", "LIST", NULL, NULL},
+    {"--root", "DIR", NULL, NULL},
+    {"--ticket-keys", "FILE", NULL, NULL},
+    {"--ticket-lifetime", "S", NULL, NULL},
+    {"--ticket-rotation", "S", NULL, NULL},
+    {"--ticket-count", "N", NULL, NULL},
+    {"--no-tickets", NULL, NULL, NULL},
+    {"--max-connections", "N", NULL, NULL},
+    {"--renegotiation", "COUNT/SECONDS", NULL, NULL},
+    {"--proxy-protocol", "CIDR", NULL, NULL},
+    {"--stats", "unix:PATH|HOST:PORT", NULL, NULL},
+    {"--check-config", NULL, NULL, NULL},
+};
+
+static void print_help(void)
+{
+    printf("Usage: lockring-serve [OPTION]...\n"
+           "Serves TLS until SIGTERM or SIGINT, then drains.\n\n");
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        const char *line = rows[i].help;
+        int width = 30;
+
+        if (!line)
+            continue;
+        width -= printf("  %s %s", rows[i].name, rows[i].takes ? rows[i].takes : "");
+        while (line) {
+            const char *end = strchr(line, '\n');
+
+            printf("%*s%.*s\n", width > 1 ? width : 1, "", end ? (int)(end - line) : 99, line);
+            line = end ? end + 1 : NULL;
+            width = 30;
+        }
+    }
+    printf("\nReady: 'listening on ADDRESS workers=N ring=NAME' on standard output, one line per\n"
+           "listener. SIGHUP: reload is not available in this version, and said so in the log.\n\n"
+           "Exit status: 0 drained; 1 the system refuses something, such as a port in use; 2 a\n"
+           "wrong option or file; 3 no usable ring.\n");
+}
+
+/* Long options without their dashes, and an end. Values of what is not available are never
+ * missed: the option is refused as soon as it is seen. */
+static void make_long_options(struct option long_options[COUNT_OF(rows) + 1])
+{
+    memset(long_options, 0, (COUNT_OF(rows) + 1) * sizeof(long_options[0]));
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        int has_value = rows[i].read ? required_argument : optional_argument;
+
+        long_options[i].name = rows[i].name + 2;
+        long_options[i].has_arg = rows[i].takes ? has_value : no_argument;
+        long_options[i].val = OPTION_FIRST + (int)i;
+    }
+}
+
+/* What getopt_long could not make sense of. */
+static bool refuse(int code, char **argv)
+{
+    const char *given = argv[optind - 1];
+
+    if (code == ':')
+        return wrong("%s: needs %s", rows[optopt - OPTION_FIRST].name,
+                     rows[optopt - OPTION_FIRST].takes);
+    if (optopt >= OPTION_FIRST && rows[optopt - OPTION_FIRST].help)
+        return wrong("%s: takes no value", rows[optopt - OPTION_FIRST].name);
+    if (optopt >= OPTION_FIRST)
+        return wrong("%s is not available in this version", rows[optopt - OPTION_FIRST].name);
+    if (optopt != 0)
+        return wrong("unknown option '-%c'", optopt);
+    return wrong("unknown option '%s'", given);
+}
+
+static bool check_together(serve_options *out)
+{
+    if (out->cert_file && !out->key_file)
+        return wrong("--cert: '%s' needs --key FILE", out->cert_file);
+    if (out->key_file && !out->cert_file)
+        return wrong("--key: '%s' needs --cert FILE", out->key_file);
+    if (out->version_min == LR_TLS_1_3 && out->version_max == LR_TLS_1_2)
+        return wrong("--min-version: '1.3' is above --max-version '1.2'");
+    if (out->listen_count == 0)
+        return read_listen(out, "--listen", "127.0.0.1:8443");
+    return true;
+}
+
+/* One option of the table. SERVE_GO_ON: the next. */
+static int take(serve_options *out, const struct option_row *row, const char *value)
+{
+    if (!row->help) {
+        (void)wrong("%s is not available in this version", row->name);
+        return SERVE_EXIT_OPTION;
+    }
+    if (row->read)
+        return row->read(out, row->name, value) ? SERVE_GO_ON : SERVE_EXIT_OPTION;
+    if (strcmp(row->name, "--version") == 0)
+        puts(lr_version_text());
+    else
+        print_help();
+    return SERVE_EXIT_OK;
+}
+
+int serve_options_parse(serve_options *out, int argc, char **argv)
+{
+    struct option long_options[COUNT_OF(rows) + 1];
+    int code;
+
+    memset(out, 0, sizeof(*out));
+    out->idle_timeout_ms = 60000;
+    out->drain_timeout_ms = 10000;
+    make_long_options(long_options);
+    opterr = 0;
+    while ((code = getopt_long(argc, argv, "+:", long_options, NULL)) != -1) {
+        int verdict;
+
+        if (code < OPTION_FIRST) {
+            (void)refuse(code, argv);
+            return SERVE_EXIT_OPTION;
+        }
+        verdict = take(out, &rows[code - OPTION_FIRST], optarg);
+        if (verdict != SERVE_GO_ON)
+            return verdict;
+    }
+    if (optind < argc) {
+        (void)wrong("'%s' is not an option", argv[optind]);
+        return SERVE_EXIT_OPTION;
+    }
+    return check_together(out) ? SERVE_GO_ON : SERVE_EXIT_OPTION;
+}

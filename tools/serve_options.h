@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT */
+/* tools/serve_options.h: the command line of lockring-serve. */
+#ifndef LR_TOOLS_SERVE_OPTIONS_H
+#define LR_TOOLS_SERVE_OPTIONS_H
+
+#include <lockring/lockring.h>
+
+/* What lockring-serve ends with. */
+enum {
+    SERVE_EXIT_OK = 0,
+    SERVE_EXIT_FAILED = 1,  /* the system refuses something: a port in use, no memory */
+    SERVE_EXIT_OPTION = 2,  /* a wrong option or file */
+    SERVE_EXIT_NO_RING = 3, /* neither io_uring nor epoll, or not the one that was asked for */
+    SERVE_GO_ON = -1        /* not an exit: serve */
+};
+
+enum { SERVE_LISTEN_MAX = 64, SERVE_HOST_MAX = 255 };
+
+typedef enum serve_handler { SERVE_ECHO, SERVE_DISCARD } serve_handler;
+
+typedef struct serve_listen {
+    const char *text;              /* as given */
+    char host[SERVE_HOST_MAX + 1]; /* empty: every address */
+    uint16_t port;
+} serve_listen;
+
+/* Strings belong to argv. A zero is the library's default, where not said otherwise. */
+typedef struct serve_options {
+    serve_listen listen[SERVE_LISTEN_MAX];
+    uint32_t listen_count;
+    uint32_t worker_count;
+    lr_toggle pin;
+    lr_ring_choice ring;
+    bool share_port;
+    const char *cert_file, *key_file; /* both or none */
+    lr_tls_version version_min, version_max;
+    const char *groups, *alpn;
+    serve_handler handler;
+    uint32_t fragment_size_max;
+    uint32_t handshake_timeout_ms;
+    uint32_t idle_timeout_ms;
+    uint32_t drain_timeout_ms; /* 0: cut at once */
+    lr_log_level log_level;
+} serve_options;
+
+/* Reads the command line. SERVE_GO_ON: *out says what to do. SERVE_EXIT_OK: --help or --version,
+ * which it has answered on standard output. SERVE_EXIT_OPTION: it has said on standard error, in
+ * one line, which option is wrong. */
+int serve_options_parse(serve_options *out, int argc, char **argv);
+
+#endif
