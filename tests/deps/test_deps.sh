@@ -41,7 +41,8 @@ for tarball in "${tarballs[@]}"; do
 done
 
 # A second call finds what the configured build uses: no source is asked, nothing is compiled.
-prefix=$(LOCKRING_DEPS_SOURCES=none "$deps" --cc "${CC:-gcc}" 2>"$work/err") || fail "no second call"
+prefix=$(LOCKRING_DEPS_SOURCES=none "$deps" --cc "${CC:-gcc}" 2>"$work/err") ||
+    fail "no second call"
 [ -f "$prefix/wolfssl/lib/libwolfssl.a" ] || fail "$prefix has no libwolfssl.a"
 [ ! -s "$work/err" ] || fail "a second call has something to say"
 passed "second call: $prefix"
@@ -87,7 +88,8 @@ passed "nothing to be had"
 # Two at the same time.
 LOCKRING_MIRROR=$work/mirror LOCKRING_CACHE=$work/d "$deps" --fetch 2>"$work/err" &
 first=$!
-LOCKRING_MIRROR=$work/mirror LOCKRING_CACHE=$work/d "$deps" --fetch 2>"$work/err2" || fail "second of two"
+LOCKRING_MIRROR=$work/mirror LOCKRING_CACHE=$work/d "$deps" --fetch 2>"$work/err2" ||
+    fail "second of two"
 wait "$first" || fail "first of two"
 [ "$(cat "$work/err" "$work/err2" | grep -c 'taken from the mirror')" = 2 ] || fail "both fetched"
 passed "two at the same time"
@@ -126,11 +128,13 @@ passed "source packages"
 # A pinned version that the distribution no longer has: the newer one, aloud, unless --pinned.
 mkdir "$work/tools"
 cp -r "$source_dir/tools/deps" "$source_dir/tools/wolfssl" "$work/tools/"
-sed -i 's/\[liburing\]=2\.15)/[liburing]=2.14)/; s/\[liburing\]=efd299ff/[liburing]=00000000/' "$work/tools/deps"
 deps=$work/tools/deps
+sed -i 's/\[liburing\]=2\.15)/[liburing]=2.14)/; s/\[liburing\]=efd299ff/[liburing]=0/' "$deps"
 mkdir -p "$work/g/sources"
 ln -s "$work/f/sources/wolfssl-5.9.2.tar.gz" "$work/g/sources/"
-if LOCKRING_DEPS_SOURCES=distribution run g --fetch --pinned; then fail "--pinned took a newer one"; fi
+if LOCKRING_DEPS_SOURCES=distribution run g --fetch --pinned; then
+    fail "--pinned took a newer one"
+fi
 says "has liburing .*, and --pinned refuses any but 2.14"
 LOCKRING_DEPS_SOURCES=distribution run g --fetch || fail "newer version"
 says "WARNING: liburing .* stands in for the pinned 2.14"
