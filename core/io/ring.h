@@ -70,7 +70,8 @@ typedef struct lr__completion {
 
 enum {
     LR__RECV_BUFFER_SIZE = 17408, /* a full record, 5 + 16384 + 256, rounded up to 1 KB */
-    LR__RECV_BUFFER_COUNT = 64,   /* 1.1 MB in all: a pool beyond L2 doubles the cost of a receive */
+    LR__RECV_BUFFER_COUNT = 64, /* 1.1 MB in all: a pool beyond L2 doubles the cost of a receive */
+    LR__RECV_BUFFER_MAX = 256,
     LR__NO_BUFFER = 0xffff
 };
 
@@ -126,8 +127,8 @@ typedef struct lr__backend {
     uint32_t (*wait)(lr__ring *ring, uint64_t deadline_ns, lr__completion *out, uint32_t cap);
     void (*wake)(lr__ring *ring); /* any thread: ends the current wait, or the next one */
 
-    uint64_t (*now)(lr__ring *ring);     /* monotonic ns, read when the last wait returned */
-    int64_t (*wall_ms)(lr__ring *ring);  /* ms since 1970, read now */
+    uint64_t (*now)(lr__ring *ring);    /* monotonic ns, read when the last wait returned */
+    int64_t (*wall_ms)(lr__ring *ring); /* ms since 1970, read now */
     bool (*random)(lr__ring *ring, void *out, size_t size);
 
     void (*accept)(lr__ring *ring, int listener, lr__id id);
@@ -144,9 +145,10 @@ typedef struct lr__backend {
     /* Plain calls, none blocks. Those that return int give 0 (or a socket) or -errno. */
     int (*listen)(void *world, const lr__listen_options *options); /* any thread */
     void (*listen_close)(void *world, int listener);               /* any thread; nothing armed */
-    int (*accept_now)(lr__ring *ring, int listener); /* -EAGAIN: the queue is empty */
+    int (*accept_now)(lr__ring *ring, int listener);               /* -EAGAIN: the queue is empty */
     int (*shutdown_write)(lr__ring *ring, int sock); /* sends FIN behind what was sent */
-    int (*sock_name)(void *world, int sock, bool peer, struct sockaddr_storage *out, socklen_t *len);
+    int (*sock_name)(void *world, int sock, bool peer, struct sockaddr_storage *out,
+                     socklen_t *len);
 } lr__backend;
 
 extern const lr__backend lr__backend_uring;

@@ -29,6 +29,13 @@ set(LOCKRING_BASE_SOURCES
 # core/io: the only folder that sees liburing.
 set(LOCKRING_IO_SOURCES
     core/io/address.c
+    core/io/epoll.c
+    core/io/ops.c
+    core/io/recv_pool.c
+    core/io/slots.c
+    core/io/socket.c
+    core/io/uring.c
+    core/io/uring_refusal.c
 )
 
 # core/tls: the only folder that sees wolfSSL.
