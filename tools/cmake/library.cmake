@@ -12,9 +12,6 @@ set(LOCKRING_OBJECT_TARGETS)
 # lockring_folder(NAME SOURCES... [LIBRARIES ...]): lockring_NAME_objs.
 function(lockring_folder NAME)
     cmake_parse_arguments(ARG "" "" "SOURCES;LIBRARIES" ${ARGN})
-    if(NOT ARG_SOURCES)
-        return()
-    endif()
     add_library(lockring_${NAME}_objs OBJECT ${ARG_SOURCES})
     target_link_libraries(lockring_${NAME}_objs PRIVATE
         lockring_common Threads::Threads ${ARG_LIBRARIES})
@@ -88,10 +85,7 @@ target_link_libraries(lockring_private PUBLIC
     lockring_sanitizers ${LOCKRING_WOLFSSL_LIBRARY} ${LOCKRING_LIBURING_LIBRARY} Threads::Threads)
 
 # Protocols for handlers; they see what a program sees, and core/base.
-if(LOCKRING_PROTO_SOURCES)
-    add_library(lockring_proto STATIC ${LOCKRING_PROTO_SOURCES})
-    target_link_libraries(lockring_proto PRIVATE lockring_common PUBLIC lockring)
-    target_include_directories(lockring_proto PUBLIC "${PROJECT_SOURCE_DIR}")
-    set_target_properties(lockring_proto PROPERTIES
-        POSITION_INDEPENDENT_CODE ON)
-endif()
+add_library(lockring_proto STATIC ${LOCKRING_PROTO_SOURCES})
+target_link_libraries(lockring_proto PRIVATE lockring_common PUBLIC lockring)
+target_include_directories(lockring_proto PUBLIC "${PROJECT_SOURCE_DIR}")
+set_target_properties(lockring_proto PROPERTIES POSITION_INDEPENDENT_CODE ON)

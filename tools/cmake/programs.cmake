@@ -4,8 +4,7 @@
 # lockring_program(NAME SOURCES...): links the library and the protocols.
 function(lockring_program NAME)
     add_executable(${NAME} ${ARGN})
-    target_link_libraries(${NAME} PRIVATE lockring_common lockring
-        $<TARGET_NAME_IF_EXISTS:lockring_proto>)
+    target_link_libraries(${NAME} PRIVATE lockring_common lockring_proto lockring)
     set_target_properties(${NAME} PROPERTIES
         POSITION_INDEPENDENT_CODE ON
         RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/bin")
