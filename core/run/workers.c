@@ -21,7 +21,7 @@
 typedef struct start_line {
     pthread_mutex_t mutex;
     pthread_cond_t changed;
-    uint32_t opened, failed;
+    uint32_t opened, failed, left; /* left: have heard the verdict */
     bool go, decided;
 } start_line;
 
@@ -166,6 +166,8 @@ static bool stand_in_line(start_line *line, bool opened)
     while (!line->decided)
         (void)pthread_cond_wait(&line->changed, &line->mutex);
     go = line->go;
+    line->left++;
+    (void)pthread_cond_broadcast(&line->changed);
     (void)pthread_mutex_unlock(&line->mutex);
     return go;
 }
@@ -224,7 +226,7 @@ static lr_status first_failure(lr_workers *workers, lr_error *err)
 lr_status lr_workers_start(lr_workers *workers, lr_error *err)
 {
     thread_arg args[LR__WORKERS_MAX];
-    start_line line = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 0, 0, false, false};
+    start_line line = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 0, 0, 0, false, false};
     uint32_t spawned;
     int error;
 
@@ -239,6 +241,8 @@ lr_status lr_workers_start(lr_workers *workers, lr_error *err)
     line.go = error == 0 && line.failed == 0;
     line.decided = true;
     (void)pthread_cond_broadcast(&line.changed);
+    while (line.left < spawned) /* the line is on this stack */
+        (void)pthread_cond_wait(&line.changed, &line.mutex);
     (void)pthread_mutex_unlock(&line.mutex);
     if (line.go)
         return LR_OK;
