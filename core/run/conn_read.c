@@ -151,8 +151,8 @@ static bool keep_name(lr_conn *c, const lr__hello *hello)
 }
 
 /* The message in one record of our own making: how the peer cut it does not matter any more. The
- * record header goes into the room that was left in front of it. Any version from 3.1 up is right
- * in a ClientHello's record (RFC 8446 5.1). */
+ * record header goes into the room that was left in front of it. Its version is 3.1 in the first
+ * ClientHello's record and 3.3 from then on (RFC 8446 5.1); wolfSSL refuses anything else. */
 static lr_slice reframe(lr__conn_gate *gate)
 {
     uint8_t *at = gate->message.block + gate->message.start;
@@ -161,7 +161,7 @@ static lr_slice reframe(lr__conn_gate *gate)
     LR_DCHECK(len <= 16384);
     at[0] = 22;
     at[1] = 3;
-    at[2] = 1;
+    at[2] = gate->gather.second ? 3 : 1;
     at[3] = (uint8_t)(len >> 8);
     at[4] = (uint8_t)len;
     return lr__buf_slice(&gate->message);
