@@ -104,6 +104,10 @@ CLEAN = {
     "core/run/conn.c.h": C,
     "tests/fuzz/corpus/hello/raw.c": "\x01 TO" "DO strcpy(",
     "tools/serve": SH + 'echo "$1"\n',
+    "docs/threads.md": "`size` and `a_b.head` (core/base/shared.h), `seen` there too\n",
+    "core/base/shared.h": C + "struct shared {\n    _Atomic int size;\n"
+    "    _Atomic(void *) head;\n    atomic_bool seen;\n};\n"
+    "int lr__load(_Atomic int *number);\n",
     "LICENSE": "MIT\n",
 }
 
@@ -440,7 +444,27 @@ def shell():
     yield Case("shell", "no script", "style.shell: nothing", {path: None})
 
 
+def threads():
+    at, page = "core/base/shared.h", "docs/threads.md"
+    yield Case("threads", "a clean tree", None)
+    for declared in ("_Atomic int more;", "_Atomic(void *) more;", "atomic_bool more;",
+                     "static _Atomic long long more = 1;", "_Atomic int more[3];",
+                     "static atomic_flag more = ATOMIC_FLAG_INIT;"):
+        line = f"{at}:8: {page} does not name more"
+        yield Case("threads", declared, line, with_line(at, declared))
+    yield Case(
+        "threads", "named in prose only", f"{at}:3: ",
+        {page: CLEAN[page].replace("`size`", "size")},
+    )
+    yield Case(
+        "threads", "another file", f"core/io/ring.h:5: {page} does not name core/io/ring.h",
+        with_line("core/io/ring.h", "extern _Atomic int size;"),
+    )
+    yield Case("threads", "no page", f"{page}:1: ", {page: None})
+
+
 GROUPS = [
-    layers, tags, headers, format_cases, budgets, words, examples, changelog, forbidden, shell
+    budgets, changelog, examples, forbidden, format_cases, headers, layers, shell, tags, threads,
+    words,
 ]
 CASES = [case for group in GROUPS for case in group()]
