@@ -171,6 +171,8 @@ static bool tls_fail(tls_client *t, const char *what, int ret)
     unsigned long error = ERR_get_error();
     char text[120] = "";
 
+    if (code == SSL_ERROR_SYSCALL && (saved == ECONNRESET || saved == EPIPE))
+        t->reset = true;
     if (error != 0)
         ERR_error_string_n(error, text, sizeof(text));
     (void)snprintf(t->why, sizeof(t->why), "%s: %s (SSL error %d, errno %d)", what, text, code,
@@ -320,27 +322,39 @@ bool tls_read(tls_client *t, void *out, size_t len)
     return true;
 }
 
-tls_end tls_read_end(tls_client *t)
+tls_end tls_skip_to_end(tls_client *t, size_t *len)
 {
-    uint8_t byte;
+    uint8_t bytes[4096];
     int ret, code, saved;
 
-    ERR_clear_error();
+    *len = 0;
     do {
+        ERR_clear_error();
         errno = 0;
-        ret = SSL_read(t->ssl, &byte, 1);
-    } while (interrupted(t, ret));
+        ret = SSL_read(t->ssl, bytes, sizeof(bytes));
+        if (ret > 0)
+            *len += (size_t)ret;
+    } while (ret > 0 || interrupted(t, ret));
     saved = errno;
     code = SSL_get_error(t->ssl, ret);
     if (code == SSL_ERROR_ZERO_RETURN)
         return TLS_END_NOTIFY;
-    if (code == SSL_ERROR_SYSCALL && saved == ECONNRESET)
-        return TLS_END_RESET;
     if (code == SSL_ERROR_SSL &&
         ERR_GET_REASON(ERR_peek_error()) == SSL_R_UNEXPECTED_EOF_WHILE_READING)
         return TLS_END_TRUNCATED;
     errno = saved;
-    (void)tls_fail(t, ret > 0 ? "data where the end should be" : "end", ret);
+    (void)tls_fail(t, "end", ret);
+    return t->reset ? TLS_END_RESET : TLS_END_OTHER;
+}
+
+tls_end tls_read_end(tls_client *t)
+{
+    size_t len;
+    tls_end end = tls_skip_to_end(t, &len);
+
+    if (len == 0)
+        return end;
+    (void)snprintf(t->why, sizeof(t->why), "%zu bytes where the end should be", len);
     return TLS_END_OTHER;
 }
 

@@ -42,6 +42,7 @@ typedef struct tls_client {
     SSL_CTX *ctx;
     SSL *ssl;
     int sock;
+    bool reset; /* a call found that the peer had reset the connection */
     char why[200];
 } tls_client;
 
@@ -71,6 +72,7 @@ bool tls_open(tls_client *t, uint16_t port, const tls_plan *plan);
 bool tls_write(tls_client *t, const void *bytes, size_t len);
 bool tls_read(tls_client *t, void *out, size_t len); /* exactly so many */
 tls_end tls_read_end(tls_client *t);                 /* no data may come before it */
+tls_end tls_skip_to_end(tls_client *t, size_t *len); /* data may: how much of it came */
 bool tls_end_write(tls_client *t);                   /* close_notify, TCP stays open */
 /* Sends total bytes of the pattern in chunks of random size and reads them back, both at once. */
 bool tls_transfer(tls_client *t, uint64_t seed, size_t total);

@@ -182,7 +182,7 @@ static void an_sslv2_hello_gets_protocol_version(void **state)
 static size_t openssl_hello(const tls_plan *plan, uint8_t out[HELLO_MAX])
 {
     SSL_CTX *ctx = tls_ctx_new(plan);
-    tls_client t = {ctx, SSL_new(ctx), -1, ""};
+    tls_client t = {.ctx = ctx, .ssl = SSL_new(ctx), .sock = -1};
     size_t len;
 
     assert_non_null(t.ssl);
