@@ -93,7 +93,8 @@ void lr__conn_on_recv(lr_conn *c, const lr__completion *completion)
             return;
         }
         c->bytes.wire_in += (uint64_t)completion->res;
-        c->active_ns = c->worker->now_ns;
+        if (c->state != LR__CONN_ENDING) /* there only output that is taken counts */
+            c->active_ns = c->worker->now_ns;
         hold(c, completion);
         if ((c->state == LR__CONN_OPEN && !lr__conn_may_read(c)) || c->held_count >= LR__HELD_MAX)
             recv_stop(c);
