@@ -120,6 +120,29 @@ bool live_await_counts(live_events *events, uint64_t opened, uint64_t secured, u
     return wait_for(events, &(wanted){NULL, opened, secured, closed});
 }
 
+bool live_await_quiet(live_events *events, uint32_t ms)
+{
+    uint64_t until = live_now_ms() + LIVE_GUARD_S * 1000;
+    size_t len = SIZE_MAX;
+
+    (void)pthread_mutex_lock(&events->mutex);
+    while (len != events->len && live_now_ms() < until) {
+        struct timespec end;
+        int error = 0;
+
+        len = events->len;
+        (void)clock_gettime(CLOCK_MONOTONIC, &end);
+        end.tv_sec += ms / 1000;
+        end.tv_nsec += (long)(ms % 1000) * 1000000;
+        end.tv_sec += end.tv_nsec / 1000000000;
+        end.tv_nsec %= 1000000000;
+        while (len == events->len && error == 0)
+            error = pthread_cond_timedwait(&events->changed, &events->mutex, &end);
+    }
+    (void)pthread_mutex_unlock(&events->mutex);
+    return live_now_ms() < until;
+}
+
 void live_expect(live_events *events, const char *text)
 {
     char now[sizeof(events->text)];
