@@ -12,6 +12,11 @@
 
 #include <pthread.h>
 #include <time.h>
+#include <wolfssl/wolfcrypt/aes.h>
+#include <wolfssl/wolfcrypt/chacha.h>
+#include <wolfssl/wolfcrypt/curve25519.h>
+#include <wolfssl/wolfcrypt/hash.h>
+#include <wolfssl/wolfcrypt/poly1305.h>
 
 static pthread_once_t init_once = PTHREAD_ONCE_INIT;
 static int init_result;
@@ -41,12 +46,42 @@ static void *wolf_realloc(void *ptr, size_t size)
     return lr__realloc(ptr, size ? size : 1);
 }
 
+/* wolfCrypt looks at the processor on first use and keeps the answer in plain globals: on one
+ * thread, before there are workers, each of these is used once. */
+static void choose_code_for_this_cpu(void)
+{
+    static const byte zero[32];
+    byte bytes[WC_SHA512_DIGEST_SIZE] = {0}, secret[32] = {0};
+    ChaCha chacha;
+    Poly1305 poly;
+    Aes aes;
+
+    (void)wc_Sha256Hash(zero, sizeof(zero), bytes);
+    (void)wc_Sha384Hash(zero, sizeof(zero), bytes);
+    (void)wc_Sha512Hash(zero, sizeof(zero), bytes);
+    (void)wc_Sha3_256Hash(zero, sizeof(zero), bytes);
+    if (wc_AesInit(&aes, NULL, INVALID_DEVID) == 0) {
+        (void)wc_AesGcmSetKey(&aes, zero, 16);
+        wc_AesFree(&aes);
+    }
+    (void)wc_Chacha_SetKey(&chacha, zero, sizeof(zero));
+    (void)wc_Chacha_SetIV(&chacha, zero, 0);
+    (void)wc_Chacha_Process(&chacha, bytes, zero, sizeof(zero));
+    (void)wc_Poly1305SetKey(&poly, zero, sizeof(zero));
+    (void)wc_Poly1305Update(&poly, zero, sizeof(zero));
+    (void)wc_Poly1305Final(&poly, bytes);
+    secret[31] = 64;
+    (void)wc_curve25519_make_pub(32, bytes, 32, secret);
+}
+
 static void init(void)
 {
     init_result = wolfSSL_SetAllocators(wolf_alloc, lr__free, wolf_realloc);
     if (init_result != 0)
         return;
     init_result = wolfSSL_Init() == WOLFSSL_SUCCESS ? 0 : -1;
+    if (init_result == 0)
+        choose_code_for_this_cpu();
 }
 
 lr_status lr__tls_init(lr_error *err)
