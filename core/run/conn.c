@@ -70,6 +70,10 @@ static void log_conn(const lr_conn *c, lr_log_level level, const char *event)
                         event, w->index, c->slot, c->generation);
 }
 
+/* What on_close gets where there was no memory for the reason: never null, which means clean. */
+static const lr_error unexplained = {
+    LR_ENOMEM, 0, -1, 0, "the connection failed, and there was no memory to keep the reason"};
+
 static void on_deadline(lr__timer *timer);
 
 void lr__conn_arm_deadline(lr_conn *c, uint64_t from_ns, uint32_t ms)
@@ -112,6 +116,18 @@ static lr_conn *conn_new(lr__part *part, int sock)
     return c;
 }
 
+/* Asked now: after a reset the system does not tell any more, and that is when it is wanted. */
+static void remember_remote(lr_conn *c)
+{
+    struct sockaddr_storage name;
+    socklen_t len = sizeof(name);
+
+    if (c->worker->ring->backend->sock_name(c->worker->workers->world, c->sock, true, &name,
+                                            &len) == 0 &&
+        (name.ss_family == AF_INET || name.ss_family == AF_INET6))
+        memcpy(&c->remote, &name, sizeof(c->remote));
+}
+
 void lr__conn_open(lr__part *part, int sock)
 {
     lr_worker *w = part->worker;
@@ -123,6 +139,7 @@ void lr__conn_open(lr__part *part, int sock)
                         "conn_refused worker=%u status=LR_ENOMEM", w->index);
         return;
     }
+    remember_remote(c);
     lr__list_append(&part->conns, &c->node);
     atomic_store_explicit(&part->conn_count,
                           atomic_load_explicit(&part->conn_count, memory_order_relaxed) + 1,
@@ -150,11 +167,14 @@ void lr__conn_gate_free(lr_conn *c)
 /* The first reason wins. Without memory for it the connection still ends, as an unexplained one. */
 static bool keep_why(lr_conn *c, const lr_error *why)
 {
+    lr_error *kept;
+
     if (c->why)
         return false;
-    c->why = lr__alloc(sizeof(*c->why));
-    if (c->why)
-        *c->why = *why;
+    kept = lr__alloc(sizeof(*kept));
+    if (kept)
+        *kept = *why;
+    c->why = kept ? kept : &unexplained;
     return true;
 }
 
@@ -229,11 +249,13 @@ void lr__conn_on_closed(lr_conn *c)
                           memory_order_relaxed);
     lr__conn_gate_free(c);
     lr__engine_free(c->engine);
+    lr__buf_drop(&c->parked, &w->buffers);
     lr__buf_drop(&c->sending, &w->buffers);
     lr__buf_drop(&c->sealed, &w->buffers);
     lr__chain_drop(&c->plain, &w->buffers);
     lr__free(c->name);
-    lr__free(c->why);
+    if (c->why != &unexplained)
+        lr__free((void *)(uintptr_t)c->why);
     if (c->user)
         lr__slab_give(&part->users, c->user_slot);
     lr__slab_give(&w->conns, c->slot);

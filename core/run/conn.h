@@ -10,7 +10,8 @@
  * HANDSHAKE   engine; done:      next             failed, CLOSING     CLOSING    CLOSING
  *             OPEN; failed:
  *             ENDING
- * OPEN        records, on_data   next, on_drain   idle: ENDING        ENDING     CLOSING
+ * OPEN        records, on_data;  next, on_drain   idle: ENDING, or    ENDING     CLOSING
+ *             failed: ENDING                      CLOSING with a queue
  * ENDING      discarded          all: FIN, linger CLOSING             -          CLOSING
  * CLOSING     given back         -                -                   -          -
  * CLOSED      (on_close runs, then the slot is free)
@@ -33,6 +34,8 @@
 #include "core/tls/engine.h"
 
 #include <lockring/conn.h>
+
+#include <netinet/in.h>
 
 #define LR__CONN_STATES(X)                                                                         \
     X(HELLO)                                                                                       \
@@ -99,7 +102,8 @@ struct lr_conn {
     bool alerted;      /* a fatal alert is in the output: no close_notify after it */
 
     uint16_t held_first, held_last, held_count; /* worker->held */
-    uint32_t lingered;                          /* bytes discarded in ENDING */
+    lr__buf parked;    /* input older than what is held, copied while the connection may not read */
+    uint32_t lingered; /* bytes discarded in ENDING */
     uint32_t fragment_size_max;
     lr__conn_gate *gate;
     lr__engine *engine;
@@ -111,7 +115,8 @@ struct lr_conn {
     lr_slice alpn;       /* in the context */
     lr__engine_facts facts;
     lr_conn_bytes bytes;
-    lr_error *why; /* the first failure; null: none */
+    const lr_error *why;        /* the first failure, a heap block or a constant; null: none */
+    struct sockaddr_in6 remote; /* as it was at accept, IPv4 too; family 0: not told */
 };
 
 const char *lr__conn_state_name(lr__conn_state state);
@@ -137,6 +142,7 @@ void lr__conn_close(lr_conn *c, bool reset); /* enters CLOSING */
 /* Shared by the files of the connection. */
 bool lr__conn_is_over(const lr_conn *c); /* CLOSING or CLOSED */
 bool lr__conn_may_read(const lr_conn *c);
+void lr__conn_mark_queue(lr_conn *c); /* after output was added: is it above the high mark? */
 void lr__conn_schedule_ready(lr_conn *c);
 void lr__conn_schedule_flush(lr_conn *c);
 void lr__conn_drop_held(lr_conn *c);

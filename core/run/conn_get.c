@@ -7,6 +7,8 @@
 #include "core/run/workers.h"
 #include "core/tls/names.h"
 
+#include <string.h>
+
 lr_worker *lr_conn_worker(const lr_conn *c)
 {
     LR_CHECK(c != NULL);
@@ -63,33 +65,39 @@ lr_slice lr_conn_alpn(const lr_conn *c)
     return c->alpn;
 }
 
-static bool address(const lr_conn *c, bool peer, char *out, size_t cap)
+bool lr_conn_remote(const lr_conn *c, char *out, size_t cap)
 {
-    lr_worker *w = c->worker;
+    struct sockaddr_storage name = {0};
+
+    LR_BUG_IF(!c || !out, false);
+    lr__dcheck_on_worker(c->worker);
+    if (cap == 0)
+        return false;
+    out[0] = '\0';
+    if (c->remote.sin6_family == AF_UNSPEC)
+        return false;
+    memcpy(&name, &c->remote, sizeof(c->remote));
+    lr__address_text(&name, sizeof(c->remote), out, cap);
+    return true;
+}
+
+bool lr_conn_local(const lr_conn *c, char *out, size_t cap)
+{
     struct sockaddr_storage name;
     socklen_t len = sizeof(name);
+    lr_worker *w;
 
+    LR_BUG_IF(!c || !out, false);
+    w = c->worker;
     lr__dcheck_on_worker(w);
     if (cap == 0)
         return false;
     out[0] = '\0';
     if (lr__conn_is_over(c) ||
-        w->ring->backend->sock_name(w->workers->world, c->sock, peer, &name, &len) != 0)
+        w->ring->backend->sock_name(w->workers->world, c->sock, false, &name, &len) != 0)
         return false;
     lr__address_text(&name, len, out, cap);
     return true;
-}
-
-bool lr_conn_remote(const lr_conn *c, char *out, size_t cap)
-{
-    LR_BUG_IF(!c || !out, false);
-    return address(c, true, out, cap);
-}
-
-bool lr_conn_local(const lr_conn *c, char *out, size_t cap)
-{
-    LR_BUG_IF(!c || !out, false);
-    return address(c, false, out, cap);
 }
 
 lr_conn_bytes lr_conn_byte_counts(const lr_conn *c)

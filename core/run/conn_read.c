@@ -63,6 +63,30 @@ void lr__conn_drop_held(lr_conn *c)
         release_first(c);
 }
 
+static bool is_paused(const lr_conn *c)
+{
+    return c->state == LR__CONN_OPEN && !lr__conn_may_read(c);
+}
+
+/* A connection that may not read gives its receive buffers back, or a few that do not read would
+ * take the whole pool: what they hold is copied. False: the connection failed. */
+static bool park(lr_conn *c)
+{
+    while (c->held_count > 0) {
+        const lr__held *held = &c->worker->held[c->held_first];
+
+        if (!lr__buf_append(&c->parked, &c->worker->buffers, lr_slice_of(held->data, held->len))) {
+            lr_error why;
+
+            (void)lr__fail(&why, LR_ENOMEM, "out of memory for input");
+            lr__conn_fail(c, &why, false);
+            return false;
+        }
+        release_first(c);
+    }
+    return true;
+}
+
 static void recv_stop(lr_conn *c)
 {
     if (!c->recv_armed || c->recv_stopped)
@@ -77,6 +101,10 @@ static void on_recv_error(lr_conn *c, int error)
 
     if (error == ECANCELED) /* we stopped it; started again when reading may go on */
         return;
+    if (c->state == LR__CONN_ENDING && c->fin_sent) { /* all was said and sent: this is clean */
+        lr__conn_close(c, false);
+        return;
+    }
     (void)lr__fail_sys(&why, LR_ERESET, error, "receive");
     lr__conn_fail(c, &why, false);
 }
@@ -93,10 +121,13 @@ void lr__conn_on_recv(lr_conn *c, const lr__completion *completion)
             return;
         }
         c->bytes.wire_in += (uint64_t)completion->res;
-        if (c->state != LR__CONN_ENDING) /* there only output that is taken counts */
-            c->active_ns = c->worker->now_ns;
+        if (c->state != LR__CONN_ENDING)     /* there only output that is taken counts */
+            if (c->state != LR__CONN_ENDING) /* there only output counts as life */
+                c->active_ns = c->worker->now_ns;
         hold(c, completion);
-        if ((c->state == LR__CONN_OPEN && !lr__conn_may_read(c)) || c->held_count >= LR__HELD_MAX)
+        if (is_paused(c) && !park(c))
+            return;
+        if (is_paused(c) || c->held_count >= LR__HELD_MAX)
             recv_stop(c);
     } else if (lr__conn_is_over(c)) {
         return;
@@ -192,6 +223,7 @@ static bool begin_handshake(lr_conn *c, const lr__hello *hello, lr__hello_fault 
             lr__engine_new(c->replica, &c->gate->choice, &c->sealed, &w->buffers, &c->engine, &why);
     if (status != LR_OK) {
         (void)lr__alert_plain(&c->sealed, &w->buffers, LR__ALERT_INTERNAL_ERROR);
+        why.tls_alert = LR__ALERT_INTERNAL_ERROR;
         lr__conn_fail(c, &why, true);
         return false;
     }
@@ -345,8 +377,10 @@ static bool advance_record(lr_conn *c, lr_slice *in)
     size_t len;
     lr_status status = lr__engine_read(c->engine, in, w->plaintext, LR__PLAINTEXT_SIZE, &len, &why);
 
-    if (lr__buf_len(&c->sealed) != 0)
+    if (lr__buf_len(&c->sealed) != 0) { /* an answer of the engine's own, to a KeyUpdate */
+        lr__conn_mark_queue(c);
         lr__conn_schedule_flush(c);
+    }
     if (status == LR_OK) {
         if (len == 0)
             return true;
@@ -445,25 +479,48 @@ static void recv_start(lr_conn *c)
     lr__ring_recv(c->worker->ring, c->sock, c->id);
 }
 
-void lr__conn_advance(lr_conn *c)
+/* The oldest input: what was parked, then what is held. */
+static void advance_input(lr_conn *c)
 {
     lr_worker *w = c->worker;
+    bool parked = lr__buf_len(&c->parked) != 0;
+    lr__held *held;
+    lr_slice in;
 
-    if (c->held_count > 0) {
-        lr__held *held = &w->held[c->held_first];
-        lr_slice in = lr_slice_of(held->data, held->len);
+    if (parked) {
+        uint32_t len = lr__buf_len(&c->parked);
 
+        in = lr__buf_slice(&c->parked);
+        in.len = len < LR__RECV_BUFFER_SIZE ? len : LR__RECV_BUFFER_SIZE;
+        len = (uint32_t)in.len;
         advance_buffer(c, &in);
-        if (lr__conn_is_over(c))
-            return; /* closing gave the buffers back */
-        held->data = in.bytes;
-        held->len = (uint32_t)in.len;
-        if (in.len == 0)
-            release_first(c);
+        if (!lr__conn_is_over(c))
+            lr__buf_consume(&c->parked, &w->buffers, len - in.len);
+        return;
     }
-    if (c->state == LR__CONN_OPEN && !lr__conn_may_read(c))
-        return; /* goes on when the queue is below the low mark */
-    if (c->held_count > 0)
+    if (c->held_count == 0)
+        return;
+    held = &w->held[c->held_first];
+    in = lr_slice_of(held->data, held->len);
+    advance_buffer(c, &in);
+    if (lr__conn_is_over(c))
+        return; /* closing gave the buffers back */
+    held->data = in.bytes;
+    held->len = (uint32_t)in.len;
+    if (in.len == 0)
+        release_first(c);
+}
+
+void lr__conn_advance(lr_conn *c)
+{
+    advance_input(c);
+    if (lr__conn_is_over(c))
+        return;
+    if (is_paused(c)) { /* goes on when the queue is below the low mark */
+        (void)park(c);
+        return;
+    }
+    if (c->held_count > 0 || lr__buf_len(&c->parked) != 0)
         lr__conn_schedule_ready(c);
     else if (c->fin_received)
         on_fin(c);

@@ -28,6 +28,12 @@ void lr__conn_schedule_flush(lr_conn *c)
         lr__list_append(&c->worker->flush, &c->flush);
 }
 
+void lr__conn_mark_queue(lr_conn *c)
+{
+    if (lr_conn_queued(c) > LR__QUEUE_HIGH)
+        c->above_high = true;
+}
+
 static uint32_t fragment_max(const lr_conn *c)
 {
     uint32_t peer_max = lr__engine_fragment_max(c->engine);
@@ -76,8 +82,11 @@ lr_status lr_conn_write(lr_conn *c, lr_slice bytes)
         return LR_ECLOSED;
     if (bytes.len == 0)
         return LR_OK;
-    if (lr_conn_queued(c) + bytes.len > LR__QUEUE_HARD)
+    if (lr_conn_queued(c) + bytes.len > LR__QUEUE_HARD) {
+        if (bytes.len <= LR__QUEUE_HARD)
+            c->above_high = true; /* something waits: on_drain tells when to try again */
         return LR_EAGAIN;
+    }
     fragment = fragment_max(c);
     if (c->plain.bytes == 0 && !c->send_armed && bytes.len >= fragment) {
         size_t room = send_room(c, fragment);
@@ -94,8 +103,7 @@ lr_status lr_conn_write(lr_conn *c, lr_slice bytes)
             return LR_ECLOSED;
     }
     c->bytes.app_out += bytes.len;
-    if (lr_conn_queued(c) > LR__QUEUE_HIGH)
-        c->above_high = true;
+    lr__conn_mark_queue(c);
     lr__conn_schedule_flush(c);
     return LR_OK;
 }

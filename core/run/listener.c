@@ -46,19 +46,11 @@ void lr__listener_start(lr__listener *listener)
     lr__ring_accept(listener->worker->ring, listener->sock, listener->id);
 }
 
-void lr__listener_retry(lr__listener *listener)
-{
-    if (listener->state != LR__LISTENER_PAUSED)
-        return;
-    lr__timer_cancel(&listener->worker->timers, &listener->retry);
-    lr__listener_start(listener);
-}
-
-static void pause_accepting(lr__listener *listener, int error)
+static void wait_for_room(lr__listener *listener, lr__listener_state state, int error)
 {
     lr_worker *w = listener->worker;
 
-    listener->state = LR__LISTENER_PAUSED;
+    listener->state = state;
     lr__log_limited(&w->workers->log, &w->log_limit, w->now_ns, LR_LOG_WARN,
                     "accept_paused worker=%u listener=%u error=%s retry_ms=%u", w->index,
                     lr__id_slot(listener->id), lr__errno_name(error), listener->retry_ms);
@@ -68,16 +60,32 @@ static void pause_accepting(lr__listener *listener, int error)
         listener->retry_ms = LR__ACCEPT_RETRY_LAST_MS;
 }
 
-/* Takes what the kernel has accepted on our behalf, then closes the socket. */
+/* Takes what the kernel has accepted on our behalf, then closes the socket. Without descriptors for
+ * it the sweep waits, until its server is cut. */
 static void sweep_and_close(lr__listener *listener)
 {
-    lr__ring *ring = listener->worker->ring;
+    lr_worker *w = listener->worker;
     int sock;
 
-    while ((sock = ring->backend->accept_now(ring, listener->sock)) >= 0)
+    while ((sock = w->ring->backend->accept_now(w->ring, listener->sock)) >= 0)
         lr__conn_open(listener->part, sock);
+    if (sock != -EAGAIN && !listener->part->cut) {
+        wait_for_room(listener, LR__LISTENER_SWEEPING, -sock);
+        return;
+    }
     listener->state = LR__LISTENER_CLOSING;
-    lr__ring_end(ring, listener->sock, listener->id, false);
+    lr__ring_end(w->ring, listener->sock, listener->id, false);
+}
+
+void lr__listener_retry(lr__listener *listener)
+{
+    if (listener->state != LR__LISTENER_PAUSED && listener->state != LR__LISTENER_SWEEPING)
+        return;
+    lr__timer_cancel(&listener->worker->timers, &listener->retry);
+    if (listener->state == LR__LISTENER_PAUSED)
+        lr__listener_start(listener);
+    else
+        sweep_and_close(listener);
 }
 
 void lr__listener_on_accept(lr__listener *listener, const lr__completion *completion)
@@ -93,13 +101,14 @@ void lr__listener_on_accept(lr__listener *listener, const lr__completion *comple
         if (completion->res >= 0)
             lr__ring_accept(listener->worker->ring, listener->sock, listener->id);
         else
-            pause_accepting(listener, -completion->res);
+            wait_for_room(listener, LR__LISTENER_PAUSED, -completion->res);
         break;
     case LR__LISTENER_ENDING:
         sweep_and_close(listener);
         break;
     case LR__LISTENER_IDLE:
     case LR__LISTENER_PAUSED:
+    case LR__LISTENER_SWEEPING:
     case LR__LISTENER_CLOSING:
     case LR__LISTENER_CLOSED:
         LR_UNREACHABLE(); /* no accept is in flight in these states */
@@ -125,6 +134,7 @@ void lr__listener_end(lr__listener *listener)
         sweep_and_close(listener);
         break;
     case LR__LISTENER_ENDING:
+    case LR__LISTENER_SWEEPING:
     case LR__LISTENER_CLOSING:
     case LR__LISTENER_CLOSED:
         break;

@@ -14,11 +14,12 @@ enum {
 };
 
 typedef enum lr__listener_state {
-    LR__LISTENER_IDLE,    /* made, not started */
-    LR__LISTENER_ARMED,   /* accepting */
-    LR__LISTENER_PAUSED,  /* the kernel gave no descriptor or memory: retry armed */
-    LR__LISTENER_ENDING,  /* accept is being cancelled */
-    LR__LISTENER_CLOSING, /* swept and closed; the last completion is to come */
+    LR__LISTENER_IDLE,     /* made, not started */
+    LR__LISTENER_ARMED,    /* accepting */
+    LR__LISTENER_PAUSED,   /* the kernel gave no descriptor or memory: retry armed */
+    LR__LISTENER_ENDING,   /* accept is being cancelled */
+    LR__LISTENER_SWEEPING, /* ending, but there is no descriptor for what waits: retry armed */
+    LR__LISTENER_CLOSING,  /* swept and closed; the last completion is to come */
     LR__LISTENER_CLOSED
 } lr__listener_state;
 

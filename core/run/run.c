@@ -9,6 +9,7 @@
 #include <lockring/run.h>
 
 #include <errno.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <string.h>
@@ -17,18 +18,21 @@ enum { DRAIN_TIMEOUT_MS = 10000 };
 
 static _Atomic(lr_workers *) running; /* written by lr_run(), read by the signal handler */
 static _Atomic uint32_t running_drain_ms;
-static _Atomic int signals_seen;
+static _Atomic int signals_seen, signals_running;
 static atomic_flag busy = ATOMIC_FLAG_INIT;
 
 static void on_signal(int number)
 {
     int saved = errno;
-    lr_workers *workers = atomic_load(&running);
+    lr_workers *workers;
 
     (void)number;
+    atomic_fetch_add(&signals_running, 1); /* lr_run() frees nothing while one is in here */
+    workers = atomic_load(&running);
     if (workers)
         lr_workers_stop(
             workers, atomic_fetch_add(&signals_seen, 1) == 0 ? atomic_load(&running_drain_ms) : 0);
+    atomic_fetch_sub(&signals_running, 1);
     errno = saved;
 }
 
@@ -79,6 +83,8 @@ static lr_status serve(const lr_run_options *options, lr_workers *workers, lr_er
     (void)sigaction(SIGINT, &old_int, NULL);
     (void)sigaction(SIGTERM, &old_term, NULL);
     atomic_store(&running, NULL);
+    while (atomic_load(&signals_running) != 0)
+        (void)sched_yield();
     return status;
 }
 

@@ -102,6 +102,20 @@ lr_status lr_server_new(lr_workers *on, const lr_server_options *options, lr_ser
     return LR_OK;
 }
 
+static lr_status status_of_listen(int error)
+{
+    switch (error) {
+    case EADDRINUSE:
+        return LR_EADDRINUSE;
+    case EADDRNOTAVAIL:
+    case EAFNOSUPPORT:
+    case EINVAL:
+        return LR_EADDRESS;
+    default:
+        return LR_ESYSTEM;
+    }
+}
+
 /* Binds one socket per worker; the first one finds out whether anybody else has the port. */
 static lr_status bind_all(lr_server *s, const lr_listen_options *options,
                           struct sockaddr_storage *address, socklen_t len, int *socks,
@@ -122,8 +136,7 @@ static lr_status bind_all(lr_server *s, const lr_listen_options *options,
         listen.exclusive = i == 0 && !options->share_port;
         socks[i] = on->backend->listen(on->world, &listen);
         if (socks[i] < 0)
-            return lr__fail_sys(err, socks[i] == -EADDRINUSE ? LR_EADDRINUSE : LR_EADDRESS,
-                                -socks[i], "listen on %s", text);
+            return lr__fail_sys(err, status_of_listen(-socks[i]), -socks[i], "listen on %s", text);
         if (i == 0) { /* the others join the port that the kernel chose */
             int ret = on->backend->sock_name(on->world, socks[0], false, address, &len);
 
@@ -138,17 +151,12 @@ static lr_status bind_host(lr_server *s, const lr_listen_options *options,
                            struct sockaddr_storage *address, socklen_t *len, int *socks,
                            lr_error *err)
 {
-    lr_status status;
-
     if (options->host) {
         LR_TRY(lr__address_resolve(options->host, options->port, address, len, err));
         return bind_all(s, options, address, *len, socks, err);
     }
+    /* Where the system has no IPv6 the socket layer takes every IPv4 address instead. */
     LR_TRY(lr__address_resolve("::", options->port, address, len, err));
-    status = bind_all(s, options, address, *len, socks, err);
-    if (status != LR_EADDRESS) /* no IPv6 here: every IPv4 address */
-        return status;
-    LR_TRY(lr__address_resolve("0.0.0.0", options->port, address, len, err));
     return bind_all(s, options, address, *len, socks, err);
 }
 
@@ -225,13 +233,13 @@ uint16_t lr_server_port(const lr_server *s, uint32_t index)
 void lr_server_drain(lr_server *s, uint32_t deadline_ms)
 {
     int expected = LR__DRAIN_NO;
+    uint32_t unset = 0;
 
     if (!s)
         return;
     if (deadline_ms == 0) {
         atomic_store(&s->drain, LR__DRAIN_CUT);
-    } else if (atomic_load(&s->drain) == LR__DRAIN_NO) {
-        atomic_store(&s->drain_ms, deadline_ms);
+    } else if (atomic_compare_exchange_strong(&s->drain_ms, &unset, deadline_ms)) {
         (void)atomic_compare_exchange_strong(&s->drain, &expected, LR__DRAIN_YES);
     }
     lr__workers_signal(s->workers);
@@ -310,6 +318,10 @@ void lr__part_start(lr__part *part)
 static void cut(lr__part *part)
 {
     part->cut = true;
+    for (uint32_t i = 0; i < part->worker->listener_count; i++) {
+        if (part->worker->listeners[i].part == part)
+            lr__listener_retry(&part->worker->listeners[i]);
+    }
     for (lr__list *node = part->conns.next; node != &part->conns; node = node->next)
         lr_conn_abort(LR_CONTAINER_OF(node, lr_conn, node), LR_EDRAIN_TIMEOUT);
 }

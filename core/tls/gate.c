@@ -15,6 +15,16 @@ static lr_tls_version choose_version(const lr__hello *hello, const lr_context *c
     return LR_TLS_DEFAULT;
 }
 
+/* Every key exchange here is (EC)DHE. A 1.2 client may leave the choice to us (RFC 8422 4). */
+static bool has_common_group(const lr__hello *hello, const lr_context *context)
+{
+    for (uint32_t i = 0; i < context->group_count; i++) {
+        if (lr__hello_offers_group(hello, context->groups[i]))
+            return true;
+    }
+    return hello->group_list.len == 0;
+}
+
 /* The server's order decides (S125). */
 static lr_slice choose_alpn(const lr__hello *hello, const lr_context *context)
 {
@@ -53,12 +63,15 @@ lr_status lr__gate_decide(const lr__hello *hello, const lr_context *context,
     memset(choice, 0, sizeof(*choice));
     choice->version = choose_version(hello, context);
     if (choice->version == LR_TLS_DEFAULT)
-        return lr__hello_refuse(fault, LR_EVERSION, LR__ALERT_PROTOCOL_VERSION, "no common protocol version");
+        return lr__hello_refuse(fault, LR_EVERSION, LR__ALERT_PROTOCOL_VERSION,
+                                "no common protocol version");
+    if (!has_common_group(hello, context))
+        return lr__hello_refuse(fault, LR_ETLS, LR__ALERT_HANDSHAKE_FAILURE, "no common group");
     choice->alpn = choose_alpn(hello, context);
     if (choice->alpn.len == 0 && context->alpn_count != 0 && hello->alpn.len != 0 &&
         context->alpn_required)
         return lr__hello_refuse(fault, LR_EALPN, LR__ALERT_NO_APPLICATION_PROTOCOL,
-                      "no common application protocol");
+                                "no common application protocol");
     choice->chacha_first = prefers_chacha(hello);
     return LR_OK;
 }

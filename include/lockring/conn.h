@@ -22,7 +22,8 @@ struct lr_server;
 /* Queues all of bytes, copied, or takes nothing and returns LR_EAGAIN: more than 1 MB would wait.
  * LR_ESTATE before on_secure; LR_ECLOSED after lr_conn_end() and once the connection is closing;
  * LR_ENOMEM: nothing was taken. Above 256 KB queued the connection stops reading, so a handler that
- * only answers what it reads needs no flow control; on_drain fires below 64 KB. (S59) */
+ * only answers what it reads needs no flow control; on_drain fires below 64 KB, also after LR_EAGAIN
+ * (but a write of more than 1 MB never fits). (S59) */
 LR_API LR_WORKER LR_NODISCARD lr_status lr_conn_write(lr_conn *c, lr_slice bytes);
 
 /* Sends what is queued, close_notify and FIN, discards what still comes (64 KB or 2 s) and closes.
@@ -43,7 +44,7 @@ LR_API LR_WORKER lr_worker *lr_conn_worker(const lr_conn *c);
 LR_API LR_WORKER struct lr_server *lr_conn_server(const lr_conn *c);
 LR_API LR_WORKER void *lr_conn_user(lr_conn *c); /* conn_user_size zeroed bytes; null if 0 */
 
-/* A number for logs: worker, slot and generation; never used again in this process. */
+/* A number for logs: worker, slot and generation; never used again by these workers. */
 LR_API LR_WORKER uint64_t lr_conn_number(const lr_conn *c);
 
 /* What was agreed. Known from on_secure on; before that 0 or empty, except servername, which is
