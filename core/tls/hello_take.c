@@ -39,38 +39,38 @@ static const struct {
     {"PRI ", NOT_TLS_HTTP}, {"PROX", NOT_TLS_PROXY}, {"\r\n\r\n", NOT_TLS_PROXY},
 };
 
-#define ALERT_LIST(X)                \
-    X(0, "close_notify")             \
-    X(10, "unexpected_message")      \
-    X(20, "bad_record_mac")          \
-    X(21, "decryption_failed")       \
-    X(22, "record_overflow")         \
-    X(40, "handshake_failure")       \
-    X(42, "bad_certificate")         \
-    X(43, "unsupported_certificate") \
-    X(44, "certificate_revoked")     \
-    X(45, "certificate_expired")     \
-    X(46, "certificate_unknown")     \
-    X(47, "illegal_parameter")       \
-    X(48, "unknown_ca")              \
-    X(49, "access_denied")           \
-    X(50, "decode_error")            \
-    X(51, "decrypt_error")           \
-    X(70, "protocol_version")        \
-    X(71, "insufficient_security")   \
-    X(80, "internal_error")          \
-    X(86, "inappropriate_fallback")  \
-    X(90, "user_canceled")           \
-    X(100, "no_renegotiation")       \
-    X(109, "missing_extension")      \
-    X(110, "unsupported_extension")  \
-    X(112, "unrecognized_name")      \
+#define ALERT_LIST(X)                                                                              \
+    X(0, "close_notify")                                                                           \
+    X(10, "unexpected_message")                                                                    \
+    X(20, "bad_record_mac")                                                                        \
+    X(21, "decryption_failed")                                                                     \
+    X(22, "record_overflow")                                                                       \
+    X(40, "handshake_failure")                                                                     \
+    X(42, "bad_certificate")                                                                       \
+    X(43, "unsupported_certificate")                                                               \
+    X(44, "certificate_revoked")                                                                   \
+    X(45, "certificate_expired")                                                                   \
+    X(46, "certificate_unknown")                                                                   \
+    X(47, "illegal_parameter")                                                                     \
+    X(48, "unknown_ca")                                                                            \
+    X(49, "access_denied")                                                                         \
+    X(50, "decode_error")                                                                          \
+    X(51, "decrypt_error")                                                                         \
+    X(70, "protocol_version")                                                                      \
+    X(71, "insufficient_security")                                                                 \
+    X(80, "internal_error")                                                                        \
+    X(86, "inappropriate_fallback")                                                                \
+    X(90, "user_canceled")                                                                         \
+    X(100, "no_renegotiation")                                                                     \
+    X(109, "missing_extension")                                                                    \
+    X(110, "unsupported_extension")                                                                \
+    X(112, "unrecognized_name")                                                                    \
     X(120, "no_application_protocol")
 
 static const char *alert_clause(uint8_t description)
 {
-#define ALERT_CASE(code, name) \
-    case code:                 \
+#define ALERT_CASE(code, name)                                                                     \
+    case code:                                                                                     \
         return "the peer sent the alert " name;
     switch (description) {
         ALERT_LIST(ALERT_CASE)

@@ -22,8 +22,8 @@ struct lr_server;
 /* Queues all of bytes, copied, or takes nothing and returns LR_EAGAIN: more than 1 MB would wait.
  * LR_ESTATE before on_secure; LR_ECLOSED after lr_conn_end() and once the connection is closing;
  * LR_ENOMEM: nothing was taken. Above 256 KB queued the connection stops reading, so a handler that
- * only answers what it reads needs no flow control; on_drain fires below 64 KB, also after LR_EAGAIN
- * (but a write of more than 1 MB never fits). (S59) */
+ * only answers what it reads needs no flow control; on_drain fires below 64 KB, also after
+ * LR_EAGAIN (but a write of more than 1 MB never fits). (S59) */
 LR_API LR_WORKER LR_NODISCARD lr_status lr_conn_write(lr_conn *c, lr_slice bytes);
 
 /* Sends what is queued, close_notify and FIN, discards what still comes (64 KB or 2 s) and closes.
