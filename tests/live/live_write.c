@@ -166,18 +166,19 @@ static void echo_and_watch(lr_conn *c, live_hook hook, lr_slice bytes, live_reco
 /* Writes until the server has stopped reading and no more fits into what the kernel buffers. */
 static size_t write_until_stuck(tls_client *t, live_events *events, const uint8_t *bytes)
 {
+    uint64_t until = live_now_ms() + LIVE_GUARD_S * 1000;
     struct pollfd wait = {t->sock, POLLOUT, 0};
-    size_t sent = 0;
     int on = 1, off = 0, ret;
+    bool moves = true;
+    size_t sent = 0;
 
     (void)ioctl(t->sock, FIONBIO, &on);
-    for (;;) {
+    while (moves || !live_has(events, "above")) {
+        assert_true(live_now_ms() < until);
         while ((ret = SSL_write(t->ssl, bytes + sent % MB, 16 * KB)) > 0)
             sent += (size_t)ret;
         assert_int_equal(SSL_get_error(t->ssl, ret), SSL_ERROR_WANT_WRITE);
-        assert_true(live_await(events, "above"));
-        if (poll(&wait, 1, 300) == 0) /* it is this long that nothing must move */
-            break;
+        moves = poll(&wait, 1, 300) != 0; /* it is this long that nothing must move */
     }
     (void)ioctl(t->sock, FIONBIO, &off);
     return sent;

@@ -120,6 +120,16 @@ bool live_await_counts(live_events *events, uint64_t opened, uint64_t secured, u
     return wait_for(events, &(wanted){NULL, opened, secured, closed});
 }
 
+bool live_has(live_events *events, const char *word)
+{
+    bool has;
+
+    (void)pthread_mutex_lock(&events->mutex);
+    has = has_word(events, word);
+    (void)pthread_mutex_unlock(&events->mutex);
+    return has;
+}
+
 bool live_await_quiet(live_events *events, uint32_t ms)
 {
     uint64_t until = live_now_ms() + LIVE_GUARD_S * 1000;

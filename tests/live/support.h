@@ -70,6 +70,8 @@ void live_events_clear(live_events *events);
 bool live_await(live_events *events, const char *word);
 /* Waits until at least so many connections were opened, secured and closed. */
 bool live_await_counts(live_events *events, uint64_t opened, uint64_t secured, uint64_t closed);
+/* Does it have the word now? */
+bool live_has(live_events *events, const char *word);
 /* Waits until nothing was noted for so long. */
 bool live_await_quiet(live_events *events, uint32_t ms);
 /* Is the text this one now? Asserts it. */
