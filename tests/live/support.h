@@ -94,7 +94,7 @@ typedef enum live_hook {
  * recorder. */
 typedef struct live_recorder {
     live_events events;
-    bool quiet; /* only counts */
+    _Atomic bool quiet; /* only counts */
     void (*act)(lr_conn *c, live_hook hook, lr_slice bytes, struct live_recorder *recorder);
     void *arg; /* of the test */
     _Atomic uint64_t workers_started, workers_stopped;
