@@ -52,11 +52,11 @@ static void explain_permission(char *out, size_t cap, const lr__uring_facts *fac
     if (facts->disabled == 2)
         (void)snprintf(out, cap, "kernel.io_uring_disabled=2; set it to 0");
     else if (facts->disabled == 1 && facts->seccomp != 2)
-        (void)snprintf(out, cap, "kernel.io_uring_disabled=1; set it to 0, or join group %ld (%s)",
-                       facts->group, "kernel.io_uring_group");
+        (void)snprintf(out, cap, "kernel.io_uring_disabled=1; set it to 0, or join group %ld",
+                       facts->group);
     else if (facts->seccomp == 2)
         (void)snprintf(out, cap, "seccomp filter active (kernel.io_uring_disabled=%d); %s",
-                       facts->disabled, "allow io_uring_* in the container's profile");
+                       facts->disabled, "allow it in its profile");
     else
         (void)snprintf(out, cap, "kernel.io_uring_disabled=%d, seccomp=%d; see the LSM's log",
                        facts->disabled, facts->seccomp);

@@ -1,0 +1,344 @@
+/* SPDX-License-Identifier: MIT */
+#include "tests/unit/ring_harness.h"
+
+#include "core/base/mem.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+
+enum { CHUNK = 65536 };
+
+/* A broken rule fails the test, unless the test wants to see it found. */
+#define RULE(g, holds)                                                                             \
+    do {                                                                                           \
+        if (!(holds) && (g)->tolerant)                                                             \
+            (g)->broken++;                                                                         \
+        else                                                                                       \
+            assert_true(holds);                                                                    \
+    } while (0)
+
+uint8_t rig_pattern(uint32_t key, bool from_peer, uint64_t offset)
+{
+    return (uint8_t)(offset * 131 + (offset >> 8) * 7 + (offset >> 16) * 3 + key * 17 +
+                     (from_peer ? 101 : 0));
+}
+
+static void fill(uint8_t *out, size_t len, uint32_t key, bool from_peer, uint64_t offset)
+{
+    for (size_t i = 0; i < len; i++)
+        out[i] = rig_pattern(key, from_peer, offset + i);
+}
+
+static bool matches(const uint8_t *bytes, size_t len, uint32_t key, bool from_peer, uint64_t offset)
+{
+    for (size_t i = 0; i < len; i++) {
+        if (bytes[i] != rig_pattern(key, from_peer, offset + i))
+            return false;
+    }
+    return true;
+}
+
+static int listen_on_loopback(const rig_world *w, rig *g)
+{
+    struct sockaddr_in in = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    lr__listen_options options = {.address = (const struct sockaddr *)(const void *)&in,
+                                  .address_len = sizeof(in),
+                                  .backlog = 4096,
+                                  .share_port = true,
+                                  .incoming_cpu = -1};
+    int sock = w->backend->listen(w->world, &options);
+
+    assert_true(sock >= 0);
+    assert_int_equal(w->backend->sock_name(w->world, sock, false, &g->address, &g->address_len), 0);
+    return sock;
+}
+
+rig *rig_new(const rig_world *w, const lr__ring_config *config)
+{
+    lr__ring_config standard = {0};
+    lr_error err = {0};
+    rig *g = calloc(1, sizeof(*g));
+
+    assert_non_null(g);
+    g->conns = calloc(RIG_CONNS, sizeof(*g->conns));
+    assert_non_null(g->conns);
+    g->w = w;
+    g->cap = RIG_CAP;
+    if (w->backend->open(w->world, config ? config : &standard, &g->ring, &err) != LR_OK)
+        fail_msg("open: %s", err.text);
+    g->listener = listen_on_loopback(w, g);
+    g->accept_last = 1;
+    g->accepting = true;
+    lr__ring_accept(g->ring, g->listener, lr__id_make(RIG_LISTENER_SLOT, 1));
+    return g;
+}
+
+static void free_memory(rig *g)
+{
+    for (uint32_t i = 0; i < g->conn_count; i++)
+        free(g->conns[i].sending);
+    free(g->conns);
+    free(g);
+}
+
+void rig_drop(rig *g)
+{
+    g->w->backend->close(g->ring);
+    for (uint32_t i = 0; i < g->conn_count; i++) {
+        if (g->conns[i].peer >= 0)
+            g->w->peer_close(g->w->world, g->conns[i].peer);
+    }
+    free_memory(g);
+}
+
+void rig_free(rig *g)
+{
+    while (g->held_count > 0)
+        rig_give_one(g);
+    for (uint32_t i = 0; i < g->conn_count; i++) {
+        if (g->conns[i].sock >= 0)
+            rig_end(g, &g->conns[i], false);
+    }
+    for (uint32_t i = 0; i < g->conn_count; i++)
+        RIG_UNTIL(g, !g->conns[i].on);
+    if (g->accepting)
+        lr__ring_stop(g->ring, lr__id_make(RIG_LISTENER_SLOT, 1), LR__OP_ACCEPT);
+    RIG_UNTIL(g, !g->accepting);
+    /* Whatever was on its way has been said by now: nothing follows a last completion. */
+    for (int i = 0; i < 3; i++)
+        rig_pump(g);
+    assert_int_equal(atomic_load(&g->ring->counts.buffers_lent), 0);
+    if (g->listener >= 0)
+        g->w->backend->listen_close(g->w->world, g->listener);
+    rig_drop(g);
+}
+
+lr__id rig_id(const rig_conn *c)
+{
+    return lr__id_make(c->slot, c->generation);
+}
+
+static void on_accept(rig *g, const lr__completion *done)
+{
+    RULE(g, g->accepting);
+    RULE(g, done->buffer == LR__NO_BUFFER);
+    if (done->res >= 0) {
+        RULE(g, !done->last);
+        assert_true(g->accepted_count < RIG_CONNS);
+        g->accepted[g->accepted_count++] = done->res;
+    } else {
+        RULE(g, done->last);
+    }
+    if (done->last) {
+        g->accepting = false;
+        g->accept_last = done->res;
+    }
+}
+
+static void on_recv(rig *g, rig_conn *c, const lr__completion *done)
+{
+    if (done->res > 0) {
+        RULE(g, !done->last);
+        assert_true(done->buffer != LR__NO_BUFFER && done->data != NULL);
+        RULE(g, done->res <= LR__RECV_BUFFER_SIZE);
+        RULE(g, matches(done->data, (size_t)done->res, c->key, true, c->received));
+        c->received += (uint64_t)done->res;
+        if (g->hold) {
+            assert_true(g->held_count < LR_ARRAY_COUNT(g->held));
+            g->held[g->held_count++] = done->buffer;
+        } else {
+            lr__ring_buffer_give(g->ring, done->buffer);
+        }
+        return;
+    }
+    RULE(g, done->last && done->buffer == LR__NO_BUFFER && done->data == NULL);
+    c->recv_last = done->res;
+}
+
+static void on_send(rig *g, rig_conn *c, const lr__completion *done)
+{
+    RULE(g, done->last);
+    RULE(g, done->res < 0 || (uint32_t)done->res == c->sending_len);
+    c->send_last = done->res;
+    if (done->res > 0)
+        c->sent += (uint64_t)done->res;
+    if (c->sending)
+        memset(c->sending, 0xee, c->sending_len); /* it is ours again: nothing may read it */
+    free(c->sending);
+    c->sending = NULL;
+}
+
+static void on_completion(rig *g, const lr__completion *done)
+{
+    uint32_t slot = lr__id_slot(done->id);
+    rig_conn *c;
+
+    if (slot == RIG_LISTENER_SLOT && done->op == LR__OP_ACCEPT) {
+        on_accept(g, done);
+        return;
+    }
+    RULE(g, slot >= RIG_SLOT_BASE && slot - RIG_SLOT_BASE < g->conn_count);
+    c = &g->conns[slot - RIG_SLOT_BASE];
+    RULE(g, (done->id & 0xff) == 0);
+    RULE(g, lr__id_generation(done->id) == c->generation);
+    RULE(g, done->op > LR__OP_NONE && done->op < LR__OP_COUNT);
+    RULE(g, c->on & 1u << done->op); /* nothing follows the last one */
+    if (done->op == LR__OP_RECV)
+        on_recv(g, c, done);
+    else if (done->op == LR__OP_SEND)
+        on_send(g, c, done);
+    else
+        RULE(g, done->op == LR__OP_CLOSE && done->last && done->res == 0);
+    if (!done->last)
+        return;
+    c->on &= (uint8_t) ~(1u << done->op);
+    if (done->op == LR__OP_CLOSE) {
+        RULE(g, c->on == 0); /* CLOSE is the last of all */
+        c->closed = true;
+        c->sock = -1;
+    }
+}
+
+uint32_t rig_turn(rig *g, uint64_t deadline_ns)
+{
+    lr__completion done[RIG_CAP];
+    uint32_t count = lr__ring_wait(g->ring, deadline_ns, done, g->cap);
+
+    assert_true(count <= g->cap);
+    for (uint32_t i = 0; i < count; i++)
+        on_completion(g, &done[i]);
+    return count;
+}
+
+void rig_pump(rig *g)
+{
+    if (rig_turn(g, 0) == 0)
+        g->w->progress(g->w->world);
+}
+
+int rig_peer(rig *g)
+{
+    int peer = g->w->connect(g->w->world, &g->address, g->address_len);
+
+    assert_true(peer >= 0);
+    return peer;
+}
+
+static void adopt(rig *g, rig_conn *c)
+{
+    uint32_t slot = (uint32_t)(c - g->conns) + RIG_SLOT_BASE;
+    uint32_t generation = c->generation + 2;
+    int peer;
+
+    assert_true(c->on == 0 && g->accepted_count == 0);
+    peer = rig_peer(g);
+    RIG_UNTIL(g, g->accepted_count > 0);
+    *c = (rig_conn){.peer = peer,
+                    .sock = g->accepted[--g->accepted_count],
+                    .slot = slot,
+                    .generation = generation,
+                    .key = g->next_key++,
+                    .recv_last = 1,
+                    .send_last = 1};
+}
+
+rig_conn *rig_connect(rig *g)
+{
+    rig_conn *c = &g->conns[g->conn_count];
+
+    assert_true(g->conn_count < RIG_CONNS);
+    c->generation = 1u - 2u; /* so that the first is 1 */
+    adopt(g, c);
+    g->conn_count++;
+    return c;
+}
+
+void rig_reconnect(rig *g, rig_conn *c)
+{
+    if (c->peer >= 0)
+        g->w->peer_close(g->w->world, c->peer);
+    adopt(g, c);
+}
+
+static void started(rig_conn *c, lr__op op)
+{
+    assert_true(c->sock >= 0 && !(c->on & 1u << op));
+    c->on |= (uint8_t)(1u << op);
+}
+
+void rig_recv(rig *g, rig_conn *c)
+{
+    started(c, LR__OP_RECV);
+    c->recv_last = 1;
+    lr__ring_recv(g->ring, c->sock, rig_id(c));
+}
+
+void rig_send(rig *g, rig_conn *c, uint32_t len)
+{
+    started(c, LR__OP_SEND);
+    c->send_last = 1;
+    c->sending = malloc(len);
+    assert_non_null(c->sending);
+    c->sending_len = len;
+    fill(c->sending, len, c->key, false, c->sent);
+    lr__ring_send(g->ring, c->sock, rig_id(c), c->sending, len);
+}
+
+void rig_stop(rig *g, rig_conn *c)
+{
+    lr__ring_stop(g->ring, rig_id(c), LR__OP_RECV);
+}
+
+void rig_end(rig *g, rig_conn *c, bool reset)
+{
+    started(c, LR__OP_CLOSE);
+    lr__ring_end(g->ring, c->sock, rig_id(c), reset);
+}
+
+void rig_give_one(rig *g)
+{
+    uint16_t buffer = g->held[0];
+
+    assert_true(g->held_count > 0);
+    memmove(g->held, g->held + 1, --g->held_count * sizeof(g->held[0]));
+    lr__ring_buffer_give(g->ring, buffer);
+}
+
+long rig_peer_write(rig *g, rig_conn *c, size_t len)
+{
+    static uint8_t bytes[CHUNK];
+    long wrote;
+
+    len = len < CHUNK ? len : CHUNK;
+    fill(bytes, len, c->key, true, c->written);
+    wrote = g->w->peer_write(g->w->world, c->peer, bytes, len);
+    if (wrote > 0)
+        c->written += (uint64_t)wrote;
+    return wrote;
+}
+
+void rig_peer_write_all(rig *g, rig_conn *c, size_t len)
+{
+    uint64_t end = c->written + len;
+
+    while (c->written < end) {
+        long wrote = rig_peer_write(g, c, end - c->written);
+
+        assert_true(wrote > 0 || wrote == -EAGAIN);
+        if (wrote < 0)
+            rig_pump(g);
+    }
+}
+
+long rig_peer_read(rig *g, rig_conn *c, size_t cap)
+{
+    static uint8_t bytes[CHUNK];
+    long got = g->w->peer_read(g->w->world, c->peer, bytes, cap < CHUNK ? cap : CHUNK);
+
+    if (got > 0) {
+        assert_true(matches(bytes, (size_t)got, c->key, false, c->peer_got));
+        c->peer_got += (uint64_t)got;
+    }
+    return got;
+}
