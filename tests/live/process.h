@@ -26,12 +26,23 @@ int process_wait(process *p);
 bool say(int sock, uint64_t value);
 bool hear(int sock, uint64_t *value);
 
-/* Starts lockring-serve of this build; before_exec (null: nothing) runs in the child first. Its
- * standard error is kept if keep_log, to be read by process_log(). */
-void serve_start(process *p, char *const *arguments, void (*before_exec)(void), bool keep_log);
-/* The line that it says when it listens, without its end; empty if it ended instead. */
-void serve_ready(process *p, char *line, size_t cap);
-uint16_t serve_port(const char *ready_line);
+enum { SERVE_ARGUMENTS_MAX = 16 };
+
+/* lockring-serve of this build, on a port that the kernel chooses. */
+typedef struct serve_plan {
+    const char *arguments[SERVE_ARGUMENTS_MAX]; /* up to a null, behind --listen 127.0.0.1:0 */
+    void (*before_exec)(void);                  /* runs in the child [none] */
+    bool keep_log;                              /* standard error is for process_log() */
+} serve_plan;
+
+/* Starts it and reads the line that it says when it listens, without its end; empty if it ended
+ * instead. */
+void serve_start(process *p, const serve_plan *plan, char *line, size_t cap);
+uint16_t serve_port(const char *line);
+/* Starts it on this ring with two workers, or skips the test if the ring is refused. Its port. */
+uint16_t serve_start_on(process *p, lr_ring_choice ring, const serve_plan *plan);
+/* Waits until it has written the word to standard error, which must have been kept. */
+bool serve_await_log(process *p, const char *word);
 /* All that it wrote to standard error until it ended, or closed it. */
 void process_log(process *p, char *out, size_t cap);
 
