@@ -27,7 +27,7 @@ typedef struct registry {
     int answers;        /* the server's CPU clock goes here on command */
 } registry;
 
-static void die(const char *what)
+static _Noreturn void die(const char *what)
 {
     fprintf(stderr, "close: %s\n", what);
     exit(EXIT_FAILURE);

@@ -33,7 +33,7 @@ typedef struct plan {
     bool tls12;
 } plan;
 
-static void die(const char *what)
+static _Noreturn void die(const char *what)
 {
     fprintf(stderr, "handshake: %s\n", what);
     exit(EXIT_FAILURE);

@@ -109,13 +109,13 @@ typedef struct bad_body {
     size_t len;
 } bad_body;
 
-#define DECODE(type, literal)                                      \
-    {                                                              \
-        type, LR__ALERT_DECODE_ERROR, literal, sizeof(literal) - 1 \
+#define DECODE(type, literal)                                                                      \
+    {                                                                                              \
+        type, LR__ALERT_DECODE_ERROR, literal, sizeof(literal) - 1                                 \
     }
-#define ILLEGAL(type, literal)                                          \
-    {                                                                   \
-        type, LR__ALERT_ILLEGAL_PARAMETER, literal, sizeof(literal) - 1 \
+#define ILLEGAL(type, literal)                                                                     \
+    {                                                                                              \
+        type, LR__ALERT_ILLEGAL_PARAMETER, literal, sizeof(literal) - 1                            \
     }
 
 static const bad_body bad_bodies[] = {

@@ -120,7 +120,7 @@ static void assert_refused_at_end(const lr__hello_gather *start, const void *wir
     assert_refused(start, wire, len, len, status, alert);
 }
 
-#define REFUSED(start, literal, status, alert) \
+#define REFUSED(start, literal, status, alert)                                                     \
     assert_refused_at_end(start, literal, sizeof(literal) - 1, status, alert)
 
 static void assert_waits(const lr__hello_gather *start, const void *wire, size_t len)
