@@ -167,7 +167,7 @@ static lr_status fail(lr__engine *engine, int native, lr_error *err, const char 
     int alert = lr__alert_of_native(native);
 
     (void)wolfSSL_get_alert_history(engine->ssl, &history);
-    if (engine->out_failed || native == MEMORY_E)
+    if (engine->out_failed || native == MEMORY_E || native == MEMORY_ERROR)
         return lr__fail(err, LR_ENOMEM, "%s: out of memory", what);
     if (history.last_rx.level == alert_fatal || native == FATAL_ERROR ||
         native == WOLFSSL_ERROR_ZERO_RETURN) {

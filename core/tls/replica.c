@@ -49,7 +49,8 @@ static lr_status set_policy(WOLFSSL_CTX *ctx, const lr_context *context, lr_erro
     if (ret != WOLFSSL_SUCCESS)
         return lr__tls_fail(err, LR_EOPTION, ret, "version_min");
     (void)wolfSSL_CTX_set_session_cache_mode(ctx, WOLFSSL_SESS_CACHE_OFF);
-    ret = wolfSSL_CTX_no_ticket_TLSv13(ctx);
+    /* wolfSSL refuses the first of these where 1.3 is not spoken. */
+    ret = context->version_max == LR_TLS_1_3 ? wolfSSL_CTX_no_ticket_TLSv13(ctx) : 0;
     if (ret == 0)
         ret = wolfSSL_CTX_NoTicketTLSv12(ctx) == WOLFSSL_SUCCESS ? 0 : -1;
     if (ret != 0)

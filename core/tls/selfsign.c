@@ -111,7 +111,7 @@ lr_status lr__self_signed(const char *names, uint8_t **cert_out, uint32_t *cert_
     if (ret == 0)
         ret = wc_InitCert(cert);
     if (ret != 0) {
-        (void)lr__tls_fail(err, status, ret, "self_signed");
+        status = lr__tls_fail(err, status, ret, "self_signed");
         goto fail;
     }
     cert->daysValid = 30;
@@ -125,13 +125,13 @@ lr_status lr__self_signed(const char *names, uint8_t **cert_out, uint32_t *cert_
     status = LR_ECERTIFICATE;
     ret = make(cert, &key, &rng, der);
     if (ret <= 0) {
-        (void)lr__tls_fail(err, status, ret, "self_signed");
+        status = lr__tls_fail(err, status, ret, "self_signed");
         goto fail;
     }
     *cert_size = (uint32_t)ret;
     ret = wc_EccKeyToDer(&key, key_der, KEY_ROOM);
     if (ret <= 0) {
-        (void)lr__tls_fail(err, status, ret, "self_signed");
+        status = lr__tls_fail(err, status, ret, "self_signed");
         goto fail;
     }
     *key_size = (uint32_t)ret;

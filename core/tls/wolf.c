@@ -99,6 +99,8 @@ lr_status lr__tls_fail(lr_error *err, lr_status status, int native, const char *
 {
     char text[WOLFSSL_MAX_ERROR_SZ];
 
+    if (native == MEMORY_E || native == MEMORY_ERROR)
+        status = LR_ENOMEM;
     if (err) {
         wolfSSL_ERR_error_string_n((unsigned long)native, text, sizeof(text));
         (void)lr__fail(err, status, "%s: %s (wolfSSL %d)", what, text, native);

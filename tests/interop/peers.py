@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""peers.py BIN: openssl s_client and gnutls-cli send a megabyte through lockring-serve and get the same
-bytes back, over TLS 1.2 and 1.3, on both rings. Exit 77: a peer is not installed."""
+"""peers.py BIN: openssl s_client and gnutls-cli send a megabyte through lockring-serve and get the
+same bytes back, over TLS 1.2 and 1.3, on both rings. Exit 77: a peer is not installed."""
 
 import os
 import random
@@ -29,8 +29,8 @@ PEERS = {"openssl": openssl, "gnutls-cli": gnutls}
 
 
 def serve(binary, ring):
-    command = [os.path.join(binary, "lockring-serve"), "--listen", "127.0.0.1:0", "--handler", "echo",
-               "--ring", ring]
+    command = [os.path.join(binary, "lockring-serve"), "--listen", "127.0.0.1:0",
+               "--handler", "echo", "--ring", ring]
     server = subprocess.Popen(command, stdout=subprocess.PIPE)
     line = server.stdout.readline().decode()
     if not line.startswith("listening on 127.0.0.1:") or f"ring={ring}" not in line:
@@ -75,7 +75,8 @@ def main():
                 sent = bytes(dice.choices(b"abcdefghij\n", k=SIZE))
                 same = echo(command(port, version), sent) == sent
                 failed += not same
-                print(f"peers: ring={ring} peer={name} version={version}: {'ok' if same else 'FAILED'}")
+                verdict = "ok" if same else "FAILED"
+                print(f"peers: ring={ring} peer={name} version={version}: {verdict}")
         server.send_signal(signal.SIGTERM)
         status = server.wait(PATIENCE_S)
         if status != 0:

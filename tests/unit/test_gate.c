@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: MIT */
+/* What the gate decides from a ClientHello: version, protocol, preference. */
+#include "support.h"
+
+#include "core/tls/engine.h"
+#include "hello_maker.h"
+#include "hello_reader.h"
+
+#include <stdio.h>
+
+enum { EXT_VERSIONS = 43 };
+
+static lr_context context;
+static lr__gate_choice choice;
+static char alpn_text[128];
+
+/* As lr_context_new() leaves them. */
+static void offer(lr_tls_version min, lr_tls_version max, const char *alpn, bool required)
+{
+    memset(&context, 0, sizeof(context));
+    context.version_min = min;
+    context.version_max = max;
+    context.groups[0] = LR__GROUP_X25519;
+    context.groups[1] = LR__GROUP_SECP256R1;
+    context.group_count = 2;
+    context.alpn_required = required;
+    (void)snprintf(alpn_text, sizeof(alpn_text), "%s", alpn);
+    for (const char *word = alpn_text; *word != '\0'; word += strspn(word, ",")) {
+        size_t len = strcspn(word, ",");
+
+        context.alpn[context.alpn_count++] = lr_slice_of(word, len);
+        word += len;
+    }
+}
+
+static lr_status decide(const hello_plan *p)
+{
+    assert_parsed(p);
+    memset(&choice, 0x5a, sizeof(choice));
+    memset(&fault, 0x5a, sizeof(fault));
+    return lr__gate_decide(&hello, &context, &choice, &fault);
+}
+
+static void assert_refuses(const hello_plan *p, lr_status status, int alert)
+{
+    assert_int_equal(decide(p), status);
+    assert_int_equal(fault.status, status);
+    assert_int_equal(fault.alert, alert);
+    assert_true(fault.what != NULL && fault.what[0] != '\0');
+}
+
+static void assert_version(unsigned flags, lr_tls_version min, lr_tls_version max,
+                           lr_tls_version chosen)
+{
+    offer(min, max, "", true);
+    if (chosen == LR_TLS_DEFAULT) {
+        assert_refuses(plan_of(flags), LR_EVERSION, LR__ALERT_PROTOCOL_VERSION);
+        return;
+    }
+    assert_int_equal(decide(plan_of(flags)), LR_OK);
+    assert_int_equal(choice.version, chosen);
+}
+
+static void the_highest_common_version_is_chosen(void **state)
+{
+    (void)state;
+    assert_version(HELLO_TLS13, LR_TLS_1_2, LR_TLS_1_3, LR_TLS_1_3);
+    assert_version(HELLO_TLS13 | HELLO_GREASE, LR_TLS_1_2, LR_TLS_1_3, LR_TLS_1_3);
+    assert_version(HELLO_TLS13, LR_TLS_1_2, LR_TLS_1_2, LR_TLS_1_2);
+    assert_version(HELLO_TLS13, LR_TLS_1_3, LR_TLS_1_3, LR_TLS_1_3);
+    assert_version(HELLO_TLS12, LR_TLS_1_2, LR_TLS_1_3, LR_TLS_1_2);
+    assert_version(HELLO_TLS12, LR_TLS_1_2, LR_TLS_1_2, LR_TLS_1_2);
+    assert_version(HELLO_TLS12, LR_TLS_1_3, LR_TLS_1_3, LR_TLS_DEFAULT);
+}
+
+static void versions_that_are_listed_count_and_legacy_ones_do_not(void **state)
+{
+    static const uint8_t only_13[] = {2, 3, 4}, only_12[] = {2, 3, 3}, future[] = {2, 3, 5},
+                         old[] = {4, 3, 2, 3, 1}, mixed[] = {6, 3, 5, 3, 3, 3, 1};
+    const unsigned base = HELLO_TLS13 & ~(unsigned)HELLO_VERSIONS;
+    static const struct {
+        const uint8_t *list;
+        size_t len;
+        lr_tls_version chosen;
+    } cases[] = {
+        {only_13, sizeof(only_13), LR_TLS_1_3},   {only_12, sizeof(only_12), LR_TLS_1_2},
+        {future, sizeof(future), LR_TLS_DEFAULT}, {old, sizeof(old), LR_TLS_DEFAULT},
+        {mixed, sizeof(mixed), LR_TLS_1_2},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < LR_ARRAY_COUNT(cases); i++) {
+        hello_plan *p = plan_of(base);
+
+        hello_add(p, EXT_VERSIONS, cases[i].list, cases[i].len);
+        offer(LR_TLS_1_2, LR_TLS_1_3, "", true);
+        if (cases[i].chosen == LR_TLS_DEFAULT) {
+            assert_refuses(p, LR_EVERSION, LR__ALERT_PROTOCOL_VERSION);
+        } else {
+            assert_int_equal(decide(p), LR_OK);
+            assert_int_equal(choice.version, cases[i].chosen);
+        }
+    }
+}
+
+static void a_client_of_tls_1_0_or_1_1_is_refused(void **state)
+{
+    (void)state;
+    offer(LR_TLS_1_2, LR_TLS_1_3, "", true);
+    for (unsigned version = 0x0301; version <= 0x0302; version++) {
+        hello_plan *p = plan_of(HELLO_TLS12);
+
+        p->legacy_version = version;
+        assert_refuses(p, LR_EVERSION, LR__ALERT_PROTOCOL_VERSION);
+    }
+}
+
+static void assert_alpn(const char *ours, bool required, const char *theirs, const char *chosen)
+{
+    hello_plan *p = plan_of(theirs ? HELLO_TLS13 : HELLO_TLS13 & ~(unsigned)HELLO_ALPN);
+
+    p->alpn = theirs;
+    offer(LR_TLS_1_2, LR_TLS_1_3, ours, required);
+    if (!chosen) {
+        assert_refuses(p, LR_EALPN, LR__ALERT_NO_APPLICATION_PROTOCOL);
+        return;
+    }
+    assert_int_equal(decide(p), LR_OK);
+    assert_slice(choice.alpn, chosen);
+    if (choice.alpn.len > 0) /* in the context's memory: the hello's does not last */
+        assert_true((const char *)choice.alpn.bytes >= alpn_text &&
+                    (const char *)choice.alpn.bytes < alpn_text + sizeof(alpn_text));
+}
+
+static void the_order_of_the_server_decides_about_the_protocol(void **state)
+{
+    (void)state;
+    assert_alpn("h2,http/1.1", true, "http/1.1,h2", "h2");
+    assert_alpn("http/1.1,h2", true, "h2,http/1.1", "http/1.1");
+    assert_alpn("a,b,c", true, "x,y,c", "c");
+    assert_alpn("h2", true, "h2", "h2");
+}
+
+static void names_of_protocols_are_whole(void **state)
+{
+    (void)state;
+    assert_alpn("h2", false, "h2c", "");
+    assert_alpn("h2c", false, "h2", "");
+    assert_alpn("h2", false, "H2", "");
+    assert_alpn("http/1.1", true, "http/1.0,http/1.1", "http/1.1");
+}
+
+static void no_list_on_either_side_is_no_protocol(void **state)
+{
+    (void)state;
+    assert_alpn("", true, NULL, "");
+    assert_alpn("", true, "h2", "");
+    assert_alpn("h2", true, NULL, "");
+    assert_alpn("h2", false, NULL, "");
+}
+
+static void no_common_protocol_is_fatal_unless_it_may_be_missing(void **state)
+{
+    (void)state;
+    assert_alpn("h2,http/1.1", true, "spdy/3,foo", NULL);
+    assert_alpn("h2,http/1.1", false, "spdy/3,foo", "");
+}
+
+static bool chacha_first(unsigned flags, lr_slice suites)
+{
+    hello_plan *p = plan_of(flags);
+
+    p->suites = suites;
+    offer(LR_TLS_1_2, LR_TLS_1_3, "", true);
+    assert_int_equal(decide(p), LR_OK);
+    return choice.chacha_first;
+}
+
+static void the_first_suite_that_we_know_tells_what_the_client_likes(void **state)
+{
+    (void)state;
+    assert_true(chacha_first(HELLO_TLS13, LR_LIT("\x13\x03\x13\x01\x13\x02")));
+    assert_false(chacha_first(HELLO_TLS13, LR_LIT("\x13\x01\x13\x03\x13\x02")));
+    assert_false(chacha_first(HELLO_TLS13, LR_LIT("\x13\x02\x13\x03\x13\x01")));
+    assert_true(chacha_first(HELLO_TLS12, LR_LIT("\xcc\xa9\xc0\x2b")));
+    assert_true(chacha_first(HELLO_TLS12, LR_LIT("\xcc\xa8\xc0\x2f")));
+    assert_false(chacha_first(HELLO_TLS12, LR_LIT("\xc0\x2f\xcc\xa8")));
+    /* Suites that we do not have, and GREASE, say nothing. */
+    assert_true(chacha_first(HELLO_TLS13, LR_LIT("\x0a\x0a\x13\x04\x00\x2f\x13\x03\x13\x01")));
+    assert_false(chacha_first(HELLO_TLS13, LR_LIT("\x0a\x0a\x13\x04\x00\x2f\x13\x01\x13\x03")));
+    assert_false(chacha_first(HELLO_TLS12, LR_LIT("\x00\x2f\x00\x35")));
+}
+
+static void a_refusal_in_clear_is_one_fatal_alert(void **state)
+{
+    lr__buf_pool pool;
+    lr__buf out = {0};
+
+    (void)state;
+    lr__buf_pool_init(&pool);
+    assert_true(lr__alert_plain(&out, &pool, LR__ALERT_NO_APPLICATION_PROTOCOL));
+    assert_int_equal(lr__buf_len(&out), 7);
+    assert_memory_equal(lr__buf_slice(&out).bytes, "\x15\x03\x03\x00\x02\x02\x78", 7);
+    lr__buf_drop(&out, &pool);
+    lr__buf_pool_fini(&pool);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_highest_common_version_is_chosen),
+        cmocka_unit_test(versions_that_are_listed_count_and_legacy_ones_do_not),
+        cmocka_unit_test(a_client_of_tls_1_0_or_1_1_is_refused),
+        cmocka_unit_test(the_order_of_the_server_decides_about_the_protocol),
+        cmocka_unit_test(names_of_protocols_are_whole),
+        cmocka_unit_test(no_list_on_either_side_is_no_protocol),
+        cmocka_unit_test(no_common_protocol_is_fatal_unless_it_may_be_missing),
+        cmocka_unit_test(the_first_suite_that_we_know_tells_what_the_client_likes),
+        cmocka_unit_test(a_refusal_in_clear_is_one_fatal_alert),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, release);
+}
