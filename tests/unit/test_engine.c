@@ -341,8 +341,10 @@ static void the_highest_common_version_is_used(void **state)
     (void)state;
     assert_version(0, 0, 0, 0, LR_TLS_1_3);
     assert_version(0, 0, LR_TLS_1_2, LR_TLS_1_2, LR_TLS_1_2);
+    assert_version(0, LR_TLS_1_2, 0, 0, LR_TLS_1_2);
     assert_version(LR_TLS_1_3, 0, 0, 0, LR_TLS_1_3);
     assert_version(LR_TLS_1_3, LR_TLS_1_3, LR_TLS_1_2, LR_TLS_1_2, LR_TLS_DEFAULT);
+    assert_version(LR_TLS_1_2, LR_TLS_1_2, LR_TLS_1_3, LR_TLS_1_3, LR_TLS_DEFAULT);
 }
 
 static void assert_alpn(const char *ours, lr_toggle required, const char *theirs,
