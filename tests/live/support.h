@@ -58,7 +58,7 @@ typedef struct live_events {
     pthread_cond_t changed;
     char text[8192];
     size_t len;
-    uint64_t opened, secured, closed; /* counted by the recorder */
+    _Atomic uint64_t opened, secured, closed; /* counted by the recorder */
 } live_events;
 
 void live_events_init(live_events *events);
