@@ -65,6 +65,19 @@ static int exit_code(lr_status status)
     return SERVE_EXIT_FAILED;
 }
 
+/* The options of a context are ours by name ("groups: 'x' ..."), and a reason that lies between two
+ * files may name none. */
+static void name_culprit(const serve_options *options, lr_error *err)
+{
+    char text[sizeof(err->text)];
+
+    memcpy(text, err->text, sizeof(text));
+    if (err->status == LR_EOPTION)
+        (void)snprintf(err->text, sizeof(err->text), "--%.150s", text);
+    else if (err->status == LR_EKEY && options->key_file && !strstr(text, options->key_file))
+        (void)snprintf(err->text, sizeof(err->text), "%.70s: %.80s", options->key_file, text);
+}
+
 static lr_status make_context(const serve_options *options, lr_context **out, lr_error *err)
 {
     lr_context_options context = {LR_CONTEXT_OPTIONS,
@@ -74,10 +87,14 @@ static lr_status make_context(const serve_options *options, lr_context **out, lr
                                   .version_max = options->version_max,
                                   .groups = options->groups,
                                   .alpn = options->alpn};
+    lr_status status;
 
     if (!options->cert_file)
         context.self_signed = "localhost,127.0.0.1,::1";
-    return lr_context_new(&context, out, err);
+    status = lr_context_new(&context, out, err);
+    if (status != LR_OK)
+        name_culprit(options, err);
+    return status;
 }
 
 static lr_status make_workers(const serve_options *options, lr_workers **out, lr_error *err)
@@ -166,13 +183,10 @@ static int serve(const serve_options *options)
     lr_error err = {LR_OK, 0, 0, 0, ""};
     lr_context *context = NULL;
     lr_server *server = NULL;
-    const char *dashes = "";
     lr_status status;
 
     block_signals(&from.set);
     status = make_context(options, &context, &err);
-    if (status == LR_EOPTION)
-        dashes = "--"; /* "groups: 'x' ...": the options of a context are ours by name */
     if (status == LR_OK)
         status = make_workers(options, &from.workers, &err);
     if (status == LR_OK)
@@ -184,7 +198,7 @@ static int serve(const serve_options *options)
     lr_context_release(context);
     if (status == LR_OK)
         return SERVE_EXIT_OK;
-    (void)fprintf(stderr, "lockring-serve: %s%s\n", dashes, err.text);
+    (void)fprintf(stderr, "lockring-serve: %s\n", err.text);
     return exit_code(status);
 }
 

@@ -1,0 +1,293 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""serve_options.py BIN: the command line of lockring-serve: what it refuses, with which words and
+exit code, and what it says when it is ready. Exit 77: openssl, which makes the files, is absent."""
+
+import contextlib
+import os
+import re
+import shutil
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+import tempfile
+import unittest
+
+PATIENCE_S = 60
+BINARY = ""
+FILES = ""
+
+NOT_AVAILABLE = [
+    "--passphrase-file=x", "--pkcs12=x", "--sni=a=b,c", "--ca=x", "--crl=x", "--request-cert",
+    "--require-cert", "--profile=modern", "--ciphers=x", "--root=x", "--ticket-keys=x",
+    "--ticket-lifetime=1", "--ticket-rotation=1", "--ticket-count=1", "--no-tickets",
+    "--max-connections=1", "--renegotiation=3/600", "--proxy-protocol=10.0.0.0/8",
+    "--stats=127.0.0.1:0", "--check-config",
+]
+
+BAD_VALUES = [
+    ("--listen", "127.0.0.1"), ("--listen", "127.0.0.1:"), ("--listen", "127.0.0.1:65536"),
+    ("--listen", "127.0.0.1:-1"), ("--listen", "127.0.0.1:8a"), ("--listen", "::1:8443"),
+    ("--listen", "[]:8443"), ("--listen", "unix:socket"),
+    ("--workers", "0"), ("--workers", "257"), ("--workers", "two"), ("--workers", ""),
+    ("--workers", "-1"), ("--workers", " 1"), ("--workers", "1x"),
+    ("--workers", "99999999999999999999"),
+    ("--pin", "on"), ("--ring", "kqueue"), ("--min-version", "1.1"), ("--max-version", "1.4"),
+    ("--handler", "http"), ("--handler", "teapot"), ("--fragment", "511"),
+    ("--fragment", "16385"), ("--fragment", "ramp:4096,65536,16384,1000"), ("--fragment", "cwnd"),
+    ("--handshake-timeout", "0"), ("--handshake-timeout", "4294967295"),
+    ("--idle-timeout", "soon"), ("--drain-timeout", "-1"), ("--log-level", "loud"),
+    ("--groups", "X25519:P-999"), ("--alpn", "h2,,http/1.1"),
+]
+
+AVAILABLE = [
+    "--listen", "--workers", "--pin", "--ring", "--share-port", "--cert", "--key", "--min-version",
+    "--max-version", "--groups", "--alpn", "--handler", "--fragment", "--handshake-timeout",
+    "--idle-timeout", "--drain-timeout", "--log-level", "--version", "--help",
+]
+
+
+def run(*arguments):
+    """Runs it to its end."""
+    return subprocess.run([BINARY, *arguments], capture_output=True, text=True,
+                          timeout=PATIENCE_S, check=False)
+
+
+@contextlib.contextmanager
+def serving(*arguments, listeners=1, listen=("--listen", "127.0.0.1:0"), log=None):
+    """Runs it until the block ends; gives its ready lines. It must drain and end with 0."""
+    server = subprocess.Popen([BINARY, *listen, *arguments], stdout=subprocess.PIPE, stderr=log,
+                              text=True)
+    try:
+        yield [server.stdout.readline().rstrip("\n") for _ in range(listeners)]
+    finally:
+        server.send_signal(signal.SIGTERM)
+        rest = server.stdout.read()
+        server.stdout.close()
+        status = server.wait(PATIENCE_S)
+    if status != 0 or rest != "":
+        raise AssertionError(f"ended with {status}, behind {rest!r}")
+
+
+def port_of(line):
+    return int(re.fullmatch(r"listening on .*:(\d+) workers=\d+ ring=(uring|epoll)", line)[1])
+
+
+def client(version=None, protocols=None):
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    if version:
+        context.minimum_version = context.maximum_version = version
+    if protocols:
+        context.set_alpn_protocols(protocols)
+    return context
+
+
+def connect(port, context=None, host="127.0.0.1"):
+    raw = socket.create_connection((host, port), PATIENCE_S)
+    try:
+        return (context or client()).wrap_socket(raw, server_hostname="localhost")
+    except BaseException:
+        raw.close()
+        raise
+
+
+def path(name):
+    return os.path.join(FILES, name)
+
+
+def make_files():
+    for name, algorithm in (("ec", ["ec", "-pkeyopt", "ec_paramgen_curve:P-256"]),
+                            ("rsa", ["rsa:2048"])):
+        subprocess.run(["openssl", "req", "-x509", "-nodes", "-newkey", *algorithm, "-days", "2",
+                        "-subj", f"/CN={name}", "-keyout", path(f"{name}.key"),
+                        "-out", path(f"{name}.pem")], check=True, capture_output=True)
+    with open(path("garbage.pem"), "w", encoding="ascii") as file:
+        file.write("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")
+
+
+class Refusals(unittest.TestCase):
+    def refused(self, result, code, *words):
+        """One line on standard error, nothing on standard output, the exit code."""
+        self.assertEqual(result.returncode, code, result.stderr)
+        self.assertEqual(result.stdout, "")
+        self.assertRegex(result.stderr, r"\Alockring-serve: [^\n]+\n\Z")
+        for word in words:
+            self.assertIn(word, result.stderr)
+
+    def test_an_option_of_a_later_version_is_refused_by_its_name(self):
+        for option in NOT_AVAILABLE:
+            name = option.split("=")[0]
+            for arguments in ([option], [name], [*option.split("=", 1)]):
+                with self.subTest(arguments=arguments):
+                    result = run(*arguments)
+                    self.refused(result, 2)
+                    self.assertEqual(
+                        result.stderr,
+                        f"lockring-serve: {name} is not available in this version\n")
+
+    def test_an_unknown_option_is_refused_by_its_name(self):
+        for option in ("--colour", "--colour=red", "--no-share-port"):
+            with self.subTest(option=option):
+                self.refused(run(option), 2, f"'{option}'")
+        self.refused(run("-x"), 2, "'-x'")
+        self.refused(run("--help-me"), 2, "'--help-me'")
+
+    def test_an_argument_that_is_no_option_is_refused(self):
+        self.refused(run("8443"), 2, "'8443'")
+        self.refused(run("--workers", "1", "--", "8443"), 2, "'8443'")
+
+    def test_a_bad_value_is_refused_with_option_and_value(self):
+        for name, value in BAD_VALUES:
+            with self.subTest(name=name, value=value):
+                self.refused(run(name, value), 2, name, value.split(":")[-1])
+
+    def test_a_missing_value_and_one_too_many_are_refused(self):
+        self.refused(run("--workers"), 2, "--workers", "needs N")
+        self.refused(run("--share-port=yes"), 2, "--share-port", "takes no value")
+
+    def test_versions_that_exclude_each_other_are_refused(self):
+        self.refused(run("--min-version", "1.3", "--max-version", "1.2"), 2, "--min-version",
+                     "--max-version")
+
+    def test_certificate_and_key_go_together(self):
+        self.refused(run("--cert", path("ec.pem")), 2, "--cert", "--key")
+        self.refused(run("--key", path("ec.key")), 2, "--key", "--cert")
+        pair = ["--cert", path("ec.pem"), "--key", path("ec.key")]
+        self.refused(run(*pair, *pair), 2, "--cert", "second pair")
+
+    def test_a_wrong_file_is_refused_by_its_name(self):
+        for cert, key, named in (("none.pem", "ec.key", "none.pem"),
+                                 ("ec.pem", "none.key", "none.key"),
+                                 ("garbage.pem", "ec.key", "garbage.pem"),
+                                 ("ec.key", "ec.key", "ec.key"),
+                                 ("ec.pem", "ec.pem", "ec.pem"),
+                                 ("ec.pem", "rsa.key", "rsa.key")):
+            with self.subTest(cert=cert, key=key):
+                result = run("--cert", path(cert), "--key", path(key))
+                self.refused(result, 2, path(named)[-40:])
+
+    def test_a_host_that_is_not_ours_is_refused(self):
+        self.refused(run("--listen", "192.0.2.1:0"), 2, "192.0.2.1")
+        self.refused(run("--listen", "name.invalid:0"), 2, "name.invalid")
+
+    def test_a_port_in_use_ends_with_1(self):
+        with serving() as ready:
+            address = f"127.0.0.1:{port_of(ready[0])}"
+            self.refused(run("--listen", address), 1, address)
+            with connect(port_of(ready[0])) as tls:
+                tls.sendall(b"ping")
+                self.assertEqual(tls.recv(4), b"ping")
+
+
+class Answers(unittest.TestCase):
+    def test_help_lists_what_is_there(self):
+        result = run("--help")
+        self.assertEqual((result.returncode, result.stderr), (0, ""))
+        for name in AVAILABLE:
+            self.assertRegex(result.stdout, rf"(?m)^  {name}\b")
+        for option in NOT_AVAILABLE:
+            self.assertNotIn(option.split("=")[0] + " ", result.stdout)
+        for line in result.stdout.splitlines():
+            self.assertLessEqual(len(line), 90)
+
+    def test_version_names_what_is_inside_and_the_licence(self):
+        result = run("--version")
+        self.assertEqual((result.returncode, result.stderr), (0, ""))
+        self.assertRegex(result.stdout, r"\Alockring \d+\.\d+\.\d+ .*wolfSSL.*liburing")
+        self.assertIn("GPL", result.stdout)
+
+
+class Serving(unittest.TestCase):
+    def test_a_ready_line_for_each_listener(self):
+        listen = ("--listen", "127.0.0.1:0", "--listen", "localhost:0", "--listen", ":0",
+                  "--workers", "3", "--ring", "epoll")
+        with serving(listen=listen, listeners=3) as ready:
+            for line in ready:
+                self.assertRegex(line, r"\Alistening on .*:[1-9]\d* workers=3 ring=epoll\Z")
+                with connect(port_of(line)) as tls:
+                    tls.sendall(b"ping")
+                    self.assertEqual(tls.recv(4), b"ping")
+
+    def test_ipv6_in_brackets(self):
+        if not socket.has_ipv6 or not os.path.exists("/proc/net/if_inet6"):
+            self.skipTest("no IPv6")
+        with serving(listen=("--listen", "[::1]:0")) as ready:
+            self.assertTrue(ready[0].startswith("listening on [::1]:"))
+            connect(port_of(ready[0]), host="::1").close()
+
+    def test_a_certificate_from_files(self):
+        for name in ("ec", "rsa"):
+            with serving("--cert", path(f"{name}.pem"), "--key", path(f"{name}.key")) as ready:
+                with connect(port_of(ready[0])) as tls:
+                    given = ssl.DER_cert_to_PEM_cert(tls.getpeercert(binary_form=True))
+                with open(path(f"{name}.pem"), encoding="ascii") as file:
+                    self.assertEqual(given, file.read())
+
+    def test_versions(self):
+        old, new = ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3
+        for option, refused, served in (("--min-version=1.3", old, new),
+                                        ("--max-version=1.2", new, old)):
+            with serving(option) as ready:
+                with self.assertRaises(ssl.SSLError):
+                    connect(port_of(ready[0]), client(refused))
+                connect(port_of(ready[0]), client(served)).close()
+
+    def test_protocols_in_the_order_of_the_server(self):
+        with serving("--alpn", "h2,http/1.1") as ready:
+            with connect(port_of(ready[0]), client(protocols=["http/1.1", "h2"])) as tls:
+                self.assertEqual(tls.selected_alpn_protocol(), "h2")
+            with self.assertRaises(ssl.SSLError):
+                connect(port_of(ready[0]), client(protocols=["spdy"]))
+            with connect(port_of(ready[0])) as tls:
+                self.assertIsNone(tls.selected_alpn_protocol())
+
+    def test_the_discard_handler_answers_nothing(self):
+        with serving("--handler", "discard") as ready:
+            with connect(port_of(ready[0])) as tls:
+                tls.sendall(b"ping")
+                self.assertEqual(tls.unwrap().recv(4), b"")
+
+    def test_timeouts(self):
+        with serving("--idle-timeout", "100", "--handshake-timeout", "100") as ready:
+            with connect(port_of(ready[0])) as tls:
+                self.assertEqual(tls.recv(4), b"")
+            with socket.create_connection(("127.0.0.1", port_of(ready[0])), PATIENCE_S) as raw:
+                self.assertEqual(raw.recv(4), b"")
+
+    def test_two_instances_share_a_port(self):
+        with serving("--share-port") as first:
+            address = f"127.0.0.1:{port_of(first[0])}"
+            with serving("--share-port", listen=("--listen", address)) as second:
+                self.assertEqual(port_of(second[0]), port_of(first[0]))
+
+    def test_the_log_level(self):
+        for level, said in (("info", True), ("warn", False), ("off", False)):
+            with tempfile.TemporaryFile("w+") as log:
+                with serving("--log-level", level, log=log) as ready:
+                    with socket.create_connection(("127.0.0.1", port_of(ready[0])),
+                                                  PATIENCE_S) as raw:
+                        raw.sendall(b"GET / HTTP/1.1\r\n\r\n")
+                        raw.recv(100)
+                log.seek(0)
+                text = log.read()
+                self.assertEqual("handshake_failed" in text, said, text)
+
+
+def main():
+    global BINARY, FILES
+    if not shutil.which("openssl"):
+        print("serve_options: openssl is not installed")
+        return 77
+    BINARY = os.path.join(sys.argv.pop(1), "lockring-serve")
+    with tempfile.TemporaryDirectory() as folder:
+        FILES = folder
+        make_files()
+        return 0 if unittest.main(exit=False, verbosity=2).result.wasSuccessful() else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
