@@ -18,7 +18,7 @@
 #include <sched.h>
 
 enum {
-    TRIM_AFTER_CLOSED = 1024, /* connections closed since the last time */
+    TRIM_AFTER_CLOSED = 256, /* connections closed since the last time */
     TRIM_QUIET_MS = 200
 };
 
