@@ -1,358 +1,328 @@
 /* SPDX-License-Identifier: MIT */
-/* tests/sim/sim.c: the simulated network: listeners, connections, clock, dice, transcript.
+/* tests/sim/sim.c: events, clocks and dice.
  *
- * A connection is two bounded pipes and the state of both ends. As in Linux, a server that closes
- * with unread input, or with reset, makes the client lose what it has not read yet: an answer that
- * is not lingered for does not arrive. */
+ * Everything that happens is an event in a heap, ordered by time and then by age. All dice are one
+ * sequence of the seed, thrown in an order that only earlier events decide, so that a seed and a
+ * test have one course. */
 #include "tests/sim/sim_world.h"
 
-#include "core/base/check.h"
-#include "core/base/mem.h"
-
-#include <errno.h>
-#include <netinet/in.h>
+#include <stdlib.h>
 #include <string.h>
 
-enum { FIRST_SOCKET = 3, FIRST_PORT = 40000, PIPE_SIZE = 65536 };
+enum { MILLISECOND = 1000000, START_NS = 1000000000 };
 
-static uint64_t next_random(uint64_t *state)
+void *sim_grow(void *array, uint32_t *cap, uint32_t need, size_t size)
 {
-    uint64_t z = *state += 0x9e3779b97f4a7c15u; /* splitmix64 */
+    uint32_t more = *cap ? *cap : 8;
 
-    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
-    z = (z ^ z >> 27) * 0x94d049bb133111ebu;
-    return z ^ z >> 31;
+    if (need <= *cap)
+        return array;
+    while (more < need)
+        more *= 2;
+    array = realloc(array, more * size);
+    LR_CHECK(array != NULL);
+    memset((uint8_t *)array + *cap * size, 0, (more - *cap) * size);
+    *cap = more;
+    return array;
+}
+
+/* Dice */
+
+static uint64_t splitmix(uint64_t *state)
+{
+    uint64_t z = *state += UINT64_C(0x9e3779b97f4a7c15);
+
+    z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+    z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
+    return z ^ (z >> 31);
+}
+
+uint64_t sim_draw(sim *s)
+{
+    return splitmix(&s->dice);
+}
+
+uint64_t sim_entropy(sim *s)
+{
+    return splitmix(&s->entropy);
+}
+
+uint64_t sim_below(sim *s, uint64_t limit)
+{
+    LR_CHECK(limit > 0);
+    return sim_draw(s) % limit;
+}
+
+uint64_t sim_delay(sim *s, uint64_t most)
+{
+    return most ? sim_below(s, most + 1) : 0;
+}
+
+bool sim_chance(sim *s, uint32_t per_mille)
+{
+    if (per_mille == 0 || sim_below(s, 1000) >= per_mille)
+        return false;
+    s->faults++;
+    return true;
+}
+
+uint64_t sim_mix(uint64_t hash, uint64_t value)
+{
+    hash = (hash ^ value) * UINT64_C(0xff51afd7ed558ccd);
+    return hash ^ (hash >> 32);
+}
+
+sim_faults sim_faults_draw(uint64_t seed)
+{
+    sim_faults f = {0};
+    const struct {
+        uint32_t *chance;
+        uint32_t most;
+    } chances[] = {{&f.delay, 700},
+                   {&f.late_cancel, 1000},
+                   {&f.accept_no_files, 200},
+                   {&f.accept_aborted, 50},
+                   {&f.recv_piece_max, 20000},
+                   {&f.no_buffers, 300},
+                   {&f.send_piece_max, 20000},
+                   {&f.cut, 3},
+                   {&f.small_pipe, 1000},
+                   {&f.stall, 500}};
+    uint64_t *const times[] = {&f.net_ns, &f.work_ns, &f.wake_ns};
+    static const uint64_t longest[] = {200 * MILLISECOND, 2 * MILLISECOND, 20 * MILLISECOND};
+    uint64_t dice = seed ^ UINT64_C(0x5eed5eed5eed5eed);
+
+    for (size_t i = 0; i < LR_ARRAY_COUNT(chances); i++) {
+        if (splitmix(&dice) & 1)
+            *chances[i].chance = 1 + (uint32_t)(splitmix(&dice) % chances[i].most);
+    }
+    if (f.recv_piece_max && (splitmix(&dice) & 1))
+        f.recv_piece_max = 1 + f.recv_piece_max % 7;
+    for (size_t i = 0; i < LR_ARRAY_COUNT(times); i++) {
+        if (splitmix(&dice) & 1)
+            *times[i] = splitmix(&dice) % longest[i];
+    }
+    return f;
+}
+
+void sim_faults_end(sim *s)
+{
+    s->options.faults = (sim_faults){0};
+}
+
+/* Events */
+
+static bool is_before(const sim_event *a, const sim_event *b)
+{
+    return a->time != b->time ? a->time < b->time : a->order < b->order;
+}
+
+static void swap(sim_event *a, sim_event *b)
+{
+    sim_event kept = *a;
+
+    *a = *b;
+    *b = kept;
+}
+
+void sim_schedule_at(sim *s, uint64_t time, sim_event_kind kind, uint32_t where, uint32_t what,
+                     uint64_t value)
+{
+    uint32_t at = s->event_count++;
+
+    s->events = sim_grow(s->events, &s->event_cap, s->event_count, sizeof(*s->events));
+    s->events[at] = (sim_event){.time = time > s->now_ns ? time : s->now_ns,
+                                .order = s->order++,
+                                .kind = kind,
+                                .where = where,
+                                .what = what,
+                                .value = value};
+    while (at > 0 && is_before(&s->events[at], &s->events[(at - 1) / 2])) {
+        swap(&s->events[at], &s->events[(at - 1) / 2]);
+        at = (at - 1) / 2;
+    }
+}
+
+void sim_schedule(sim *s, uint64_t delay, sim_event_kind kind, uint32_t where, uint32_t what,
+                  uint64_t value)
+{
+    sim_schedule_at(s, s->now_ns + delay, kind, where, what, value);
+}
+
+static sim_event take_first(sim *s)
+{
+    sim_event first = s->events[0];
+    uint32_t at = 0;
+
+    s->events[0] = s->events[--s->event_count];
+    while (true) {
+        uint32_t least = at;
+
+        for (uint32_t child = 2 * at + 1; child <= 2 * at + 2; child++) {
+            if (child < s->event_count && is_before(&s->events[child], &s->events[least]))
+                least = child;
+        }
+        if (least == at)
+            return first;
+        swap(&s->events[at], &s->events[least]);
+        at = least;
+    }
+}
+
+uint64_t sim_next_time(const sim *s)
+{
+    return s->event_count ? s->events[0].time : UINT64_MAX;
+}
+
+bool sim_step(sim *s)
+{
+    sim_event event;
+
+    if (s->event_count == 0)
+        return false;
+    event = take_first(s);
+    s->now_ns = event.time > s->now_ns ? event.time : s->now_ns;
+    s->steps++;
+    switch (event.kind) {
+    case SIM_ARRIVE:
+        sim_on_arrive(s, event.where, event.what, event.value);
+        break;
+    case SIM_RESET:
+        sim_on_reset(s, event.where, event.what);
+        break;
+    case SIM_CONNECT:
+        sim_on_connect(s, event.where);
+        break;
+    case SIM_POKE:
+    case SIM_CANCEL:
+    case SIM_CLOSE:
+    case SIM_WAKE:
+        sim_on_ring_event(s->rings[event.where], &event);
+        break;
+    }
+    return true;
+}
+
+/* Time */
+
+uint64_t sim_now(const sim *s)
+{
+    return s->now_ns;
+}
+
+void sim_pass(sim *s, uint64_t ns)
+{
+    uint64_t end = s->now_ns + ns;
+
+    while (sim_next_time(s) <= end)
+        (void)sim_step(s);
+    s->now_ns = end;
+}
+
+void sim_set_wall(sim *s, int64_t ms)
+{
+    s->wall_shift_ms = ms - (int64_t)(s->now_ns / MILLISECOND);
+}
+
+static uint64_t next_deadline(const sim *s)
+{
+    uint64_t next = UINT64_MAX;
+
+    for (uint32_t i = 0; i < s->ring_count; i++) {
+        if (s->rings[i]->open && s->rings[i]->deadline_ns < next)
+            next = s->rings[i]->deadline_ns;
+    }
+    return next;
+}
+
+bool sim_advance(sim *s)
+{
+    uint64_t next = sim_next_time(s), deadline = next_deadline(s);
+
+    if (next == UINT64_MAX && deadline == UINT64_MAX)
+        return false;
+    if (next <= deadline)
+        (void)sim_step(s);
+    else if (deadline > s->now_ns)
+        s->now_ns = deadline;
+    return true;
+}
+
+static sim_ring *any_that_must_turn(sim *s)
+{
+    uint32_t count = 0;
+    uint64_t chosen;
+
+    for (uint32_t i = 0; i < s->ring_count; i++)
+        count += sim_ring_must_turn(s->rings[i]);
+    if (count == 0)
+        return NULL;
+    chosen = sim_below(s, count);
+    for (uint32_t i = 0;; i++) {
+        if (sim_ring_must_turn(s->rings[i]) && chosen-- == 0)
+            return s->rings[i];
+    }
+}
+
+lr__ring *sim_pick(sim *s)
+{
+    while (true) {
+        sim_ring *r = any_that_must_turn(s);
+
+        if (r && (s->event_count == 0 || !sim_chance(s, s->options.faults.stall)))
+            return &r->base;
+        if (r)
+            (void)sim_step(s);
+        else if (!sim_advance(s))
+            return NULL;
+    }
+}
+
+/* Worlds */
+
+sim *sim_new_with(const sim_options *options)
+{
+    sim *s = calloc(1, sizeof(*s));
+
+    LR_CHECK(s != NULL);
+    s->options = *options;
+    if (s->options.pipe_size == 0)
+        s->options.pipe_size = 65536;
+    s->dice = options->seed;
+    s->entropy = ~options->seed;
+    s->now_ns = START_NS;
+    s->transcript = 1;
+    s->next_port = 40000;
+    sim_set_wall(s, INT64_C(1800000000000)); /* January 2027 */
+    return s;
 }
 
 sim *sim_new(uint64_t seed, const sim_faults *faults)
 {
-    sim *world = lr__alloc_zero(1, sizeof(*world));
+    const sim_options options = {.seed = seed, .faults = *faults};
 
-    LR_CHECK(world != NULL);
-    world->dice = seed;
-    world->entropy = ~seed;
-    world->faults = *faults;
-    world->now_ns = 1000000000;
-    world->transcript = 0xcbf29ce484222325u;
-    world->next_port = FIRST_PORT;
-    return world;
+    return sim_new_with(&options);
 }
 
-void sim_free(sim *world)
+void sim_free(sim *s)
 {
-    LR_CHECK(sim_open_sockets(world) == 0);
-    for (uint32_t i = 0; i < SIM_RINGS; i++)
-        LR_CHECK(world->rings[i] == NULL);
-    for (uint32_t i = 0; i < world->link_count; i++) {
-        lr__free(world->links[i]->to_server.bytes);
-        lr__free(world->links[i]->to_peer.bytes);
-        lr__free(world->links[i]);
+    LR_CHECK(sim_open_sockets(s) == 0);
+    for (uint32_t i = 0; i < s->ring_count; i++) {
+        LR_CHECK(!s->rings[i]->open);
+        free(s->rings[i]);
     }
-    lr__free(world);
+    sim_net_free(s);
+    free(s->rings);
+    free(s->events);
+    free(s);
 }
 
-uint64_t sim_draw(sim *world)
+uint64_t sim_transcript(const sim *s)
 {
-    return next_random(&world->dice);
+    return s->transcript;
 }
 
-bool sim_chance(sim *world, uint32_t per_mille)
+sim_counts sim_count(const sim *s)
 {
-    return per_mille != 0 && sim_draw(world) % 1000 < per_mille;
-}
-
-bool sim_entropy(sim *world, void *out, size_t size)
-{
-    uint8_t *to = out;
-
-    for (size_t i = 0; i < size; i++)
-        to[i] = (uint8_t)next_random(&world->entropy);
-    return true;
-}
-
-uint64_t sim_now(const sim *world)
-{
-    return world->now_ns;
-}
-
-bool sim_advance(sim *world)
-{
-    uint64_t earliest = UINT64_MAX;
-
-    for (uint32_t i = 0; i < SIM_RINGS; i++) {
-        if (world->rings[i] && sim_ring_deadline(world->rings[i]) < earliest)
-            earliest = sim_ring_deadline(world->rings[i]);
-    }
-    if (earliest == UINT64_MAX)
-        return false;
-    if (earliest > world->now_ns)
-        world->now_ns = earliest;
-    return true;
-}
-
-uint64_t sim_transcript(const sim *world)
-{
-    return world->transcript;
-}
-
-static void note(sim *world, uint32_t link, int direction, const uint8_t *bytes, size_t len)
-{
-    uint64_t hash = world->transcript;
-
-    hash = (hash ^ link) * 0x100000001b3u;
-    hash = (hash ^ (uint64_t)direction) * 0x100000001b3u;
-    for (size_t i = 0; i < len; i++)
-        hash = (hash ^ bytes[i]) * 0x100000001b3u; /* FNV-1a */
-    world->transcript = hash;
-}
-
-/* Pipes */
-
-static size_t pipe_put(sim_pipe *pipe, const void *bytes, size_t len)
-{
-    if (!pipe->bytes) {
-        pipe->bytes = lr__alloc(PIPE_SIZE);
-        LR_CHECK(pipe->bytes != NULL);
-    }
-    if (len > PIPE_SIZE - pipe->len)
-        len = PIPE_SIZE - pipe->len;
-    memcpy(pipe->bytes + pipe->len, bytes, len);
-    pipe->len += len;
-    return len;
-}
-
-static size_t pipe_get(sim_pipe *pipe, void *out, size_t cap)
-{
-    size_t len = pipe->len < cap ? pipe->len : cap;
-
-    if (len == 0)
-        return 0;
-    memcpy(out, pipe->bytes, len);
-    memmove(pipe->bytes, pipe->bytes + len, pipe->len - len);
-    pipe->len -= len;
-    return len;
-}
-
-/* Server sockets */
-
-sim_socket *sim_socket_at(sim *world, int sock)
-{
-    LR_CHECK(sock >= FIRST_SOCKET && sock < FIRST_SOCKET + SIM_SOCKETS);
-    LR_CHECK(world->sockets[sock - FIRST_SOCKET].kind != SIM_FREE);
-    return &world->sockets[sock - FIRST_SOCKET];
-}
-
-static int socket_new(sim *world, sim_kind kind)
-{
-    for (int i = 0; i < SIM_SOCKETS; i++) { /* the lowest free number, as the kernel gives */
-        if (world->sockets[i].kind == SIM_FREE) {
-            memset(&world->sockets[i], 0, sizeof(world->sockets[i]));
-            world->sockets[i].kind = kind;
-            return FIRST_SOCKET + i;
-        }
-    }
-    return -EMFILE;
-}
-
-uint32_t sim_open_sockets(const sim *world)
-{
-    uint32_t count = 0;
-
-    for (int i = 0; i < SIM_SOCKETS; i++)
-        count += world->sockets[i].kind != SIM_FREE;
-    return count;
-}
-
-int sim_listen(sim *world, const lr__listen_options *options)
-{
-    const struct sockaddr_in *in = (const struct sockaddr_in *)options->address;
-    uint16_t port = in->sin_family == AF_INET ? ntohs(in->sin_port) : 0;
-    int sock;
-
-    if (in->sin_family != AF_INET)
-        return -EAFNOSUPPORT;
-    for (int i = 0; i < SIM_SOCKETS; i++) {
-        if (world->sockets[i].kind == SIM_LISTENER && port != 0 && world->sockets[i].port == port &&
-            (options->exclusive || !options->share_port))
-            return -EADDRINUSE;
-    }
-    sock = socket_new(world, SIM_LISTENER);
-    if (sock >= 0)
-        sim_socket_at(world, sock)->port = port ? port : world->next_port++;
-    return sock;
-}
-
-static void reset_peer(sim_link *link)
-{
-    link->peer_reset = true;
-    link->to_peer.len = 0;
-}
-
-void sim_socket_close(sim *world, int sock, bool reset)
-{
-    sim_socket *s = sim_socket_at(world, sock);
-
-    if (s->kind == SIM_LISTENER) {
-        for (uint32_t i = 0; i < s->queue_len; i++)
-            reset_peer(world->links[s->queue[i]]); /* as the kernel does */
-    } else {
-        sim_link *link = world->links[s->link];
-
-        link->server_closed = true;
-        if (reset || link->to_server.len != 0)
-            reset_peer(link);
-        else
-            link->server_fin = true;
-    }
-    s->kind = SIM_FREE;
-}
-
-int sim_accept_one(sim *world, int listener)
-{
-    sim_socket *from = sim_socket_at(world, listener);
-    int sock;
-
-    if (from->queue_len == 0)
-        return -EAGAIN;
-    sock = socket_new(world, SIM_STREAM);
-    if (sock < 0)
-        return sock;
-    sim_socket_at(world, sock)->link = from->queue[0];
-    from->queue_len--;
-    memmove(from->queue, from->queue + 1, from->queue_len * sizeof(from->queue[0]));
-    return sock;
-}
-
-int sim_shutdown_write(sim *world, int sock)
-{
-    sim_link *link = world->links[sim_socket_at(world, sock)->link];
-
-    if (link->peer_gone)
-        return -ENOTCONN;
-    link->server_fin = true;
-    return 0;
-}
-
-int sim_name(sim *world, int sock, bool peer, struct sockaddr_storage *out, socklen_t *len)
-{
-    sim_socket *s = sim_socket_at(world, sock);
-    struct sockaddr_in *in = (struct sockaddr_in *)out;
-
-    memset(out, 0, sizeof(*out));
-    in->sin_family = AF_INET;
-    in->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    if (s->kind == SIM_LISTENER)
-        in->sin_port = htons(s->port);
-    else
-        in->sin_port = htons(peer ? (uint16_t)(s->link + 1) : world->links[s->link]->port);
-    *len = sizeof(*in);
-    return 0;
-}
-
-/* What the ring sees of a stream. */
-
-int sim_stream_recv(sim *world, int sock, void *out, size_t cap)
-{
-    sim_link *link = world->links[sim_socket_at(world, sock)->link];
-
-    if (link->peer_gone)
-        return -ECONNRESET;
-    if (link->to_server.len != 0)
-        return (int)pipe_get(&link->to_server, out, cap);
-    return link->peer_fin ? 0 : -EAGAIN;
-}
-
-int sim_stream_send(sim *world, int sock, const void *bytes, size_t len)
-{
-    sim_socket *s = sim_socket_at(world, sock);
-    sim_link *link = world->links[s->link];
-    size_t put;
-
-    if (link->peer_gone)
-        return -EPIPE;
-    put = pipe_put(&link->to_peer, bytes, len);
-    if (put == 0)
-        return -EAGAIN;
-    note(world, s->link, 1, bytes, put);
-    return (int)put;
-}
-
-/* Clients */
-
-int sim_connect(sim *world, uint16_t port)
-{
-    sim_socket *candidates[SIM_SOCKETS];
-    uint32_t count = 0;
-    sim_socket *chosen;
-    sim_link *link;
-
-    for (int i = 0; i < SIM_SOCKETS; i++) {
-        if (world->sockets[i].kind == SIM_LISTENER && world->sockets[i].port == port)
-            candidates[count++] = &world->sockets[i];
-    }
-    if (count == 0 || world->link_count == SIM_LINKS)
-        return -1;
-    chosen = candidates[sim_draw(world) % count]; /* SO_REUSEPORT's hash */
-    if (chosen->queue_len == SIM_QUEUE)
-        return -1;
-    link = lr__alloc_zero(1, sizeof(*link));
-    LR_CHECK(link != NULL);
-    link->port = port;
-    world->links[world->link_count] = link;
-    chosen->queue[chosen->queue_len++] = world->link_count;
-    return (int)world->link_count++;
-}
-
-static sim_link *link_of(const sim *world, int peer)
-{
-    LR_CHECK(peer >= 0 && (uint32_t)peer < world->link_count);
-    return world->links[peer];
-}
-
-size_t sim_peer_write(sim *world, int peer, const void *bytes, size_t len)
-{
-    sim_link *link = link_of(world, peer);
-    size_t put;
-
-    LR_CHECK(!link->peer_fin);
-    if (link->peer_reset || link->peer_gone)
-        return 0;
-    if (link->server_closed) { /* the answer to bytes for a closed socket */
-        reset_peer(link);
-        return 0;
-    }
-    put = pipe_put(&link->to_server, bytes, len);
-    note(world, (uint32_t)peer, 0, bytes, put);
-    return put;
-}
-
-size_t sim_peer_read(sim *world, int peer, void *out, size_t cap)
-{
-    return pipe_get(&link_of(world, peer)->to_peer, out, cap);
-}
-
-void sim_peer_end(sim *world, int peer)
-{
-    link_of(world, peer)->peer_fin = true;
-}
-
-void sim_peer_reset(sim *world, int peer)
-{
-    sim_link *link = link_of(world, peer);
-
-    link->peer_gone = true;
-    link->to_server.len = 0;
-    link->to_peer.len = 0;
-}
-
-bool sim_peer_at_eof(const sim *world, int peer)
-{
-    const sim_link *link = link_of(world, peer);
-
-    return !link->peer_reset && link->server_fin && link->to_peer.len == 0;
-}
-
-bool sim_peer_was_reset(const sim *world, int peer)
-{
-    return link_of(world, peer)->peer_reset;
+    return (sim_counts){.steps = s->steps, .faults = s->faults, .connections = s->conn_count};
 }

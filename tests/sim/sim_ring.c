@@ -1,237 +1,218 @@
 /* SPDX-License-Identifier: MIT */
 /* tests/sim/sim_ring.c: the simulated back end.
  *
- * Per id there is one slot with a bit per op in flight. A wait looks at every op in flight, in an
- * order drawn from the seed, and gives out what is ready and not delayed. It holds itself to the
- * contract's rules with checks on the caller too: one op of each kind per id, no slot under a new
- * generation before its close, buffers given back once. */
+ * Starting an operation only notes it and schedules the kernel's work on it (a poke). A poke does
+ * what can be done and makes completions; those wait in `ready` until a wait returns them, in an
+ * order drawn from the seed that keeps the order of each id. So a completion may be under way when
+ * its operation is stopped or ended, as in a real ring.
+ *
+ * Per slot: `on` as the caller sees it, until the last completion is returned; `armed` as the
+ * kernel sees it, until it is made. */
 #include "tests/sim/sim_world.h"
 
-#include "core/base/check.h"
-#include "core/base/mem.h"
+#include "core/base/status.h"
 
 #include <errno.h>
+#include <netinet/in.h>
+#include <stdlib.h>
 #include <string.h>
 
-enum { BUFFERS = 64, DUPLICATES = 64, PIECE_OF_ALL = 1 << 30 };
-
-typedef struct sim_op_slot {
-    uint32_t generation;
-    int sock;
-    uint8_t on, stopped; /* a bit per op */
-    bool ending, reset;
-    bool late;            /* the stopped receive delivers data before it ends */
-    const uint8_t *bytes; /* of the send, what is left */
-    uint32_t bytes_left, bytes_len;
-} sim_op_slot;
-
-typedef struct sim_ring {
-    lr__ring base;
-    sim *world;
-    sim_op_slot *slots;
-    uint32_t slot_count;
-    uint8_t *buffers;
-    bool lent[BUFFERS];
-    bool woken;
-    uint64_t deadline_ns; /* of the last wait that found nothing */
-    lr__completion duplicates[DUPLICATES];
-    uint32_t duplicate_count;
-    uint32_t *order; /* [slot_count], scratch */
-} sim_ring;
+enum { TURN_NS_MIN = 1000, TURN_NS = 20000, ACCEPTS_PER_POKE = 16 };
 
 static sim_ring *ring_of(lr__ring *ring)
 {
     return LR_CONTAINER_OF(ring, sim_ring, base);
 }
 
-uint64_t sim_ring_deadline(const sim_ring *ring)
-{
-    return ring->deadline_ns;
-}
-
-static uint8_t bit(lr__op op)
+static uint8_t bit(uint32_t op)
 {
     return (uint8_t)(1u << op);
 }
 
-static sim_op_slot *slot_for(sim_ring *r, lr__id id, int sock)
+static const sim_faults *faults_of(const sim_ring *r)
+{
+    return &r->world->options.faults;
+}
+
+static sim_slot *find(sim_ring *r, lr__id id)
 {
     uint32_t slot = lr__id_slot(id);
-    sim_op_slot *s;
 
-    if (slot >= r->slot_count) {
-        uint32_t count = slot + 64;
+    return slot < r->slot_cap && r->slots[slot].generation == lr__id_generation(id)
+               ? &r->slots[slot]
+               : NULL;
+}
 
-        r->slots = lr__realloc(r->slots, count * sizeof(*r->slots));
-        r->order = lr__realloc(r->order, count * sizeof(*r->order));
-        LR_CHECK(r->slots != NULL && r->order != NULL);
-        memset(r->slots + r->slot_count, 0, (count - r->slot_count) * sizeof(*r->slots));
-        r->slot_count = count;
+/* Completions */
+
+static lr__completion *make(sim_ring *r, lr__id id, lr__op op, int32_t res, bool last)
+{
+    lr__completion *done;
+
+    r->ready = sim_grow(r->ready, &r->ready_cap, r->ready_count + 1, sizeof(*r->ready));
+    done = &r->ready[r->ready_count++];
+    *done = (lr__completion){
+        .id = id, .res = res, .buffer = LR__NO_BUFFER, .op = (uint8_t)op, .last = last};
+    return done;
+}
+
+static void make_last(sim_ring *r, sim_slot *s, lr__id id, lr__op op, int32_t res)
+{
+    LR_CHECK(s->armed & bit(op));
+    s->armed &= (uint8_t)~bit(op);
+    if (op == LR__OP_RECV) {
+        r->starved_count -= s->starved;
+        s->starved = false;
     }
-    s = &r->slots[slot];
-    if (s->generation != lr__id_generation(id)) {
-        LR_CHECK(s->on == 0); /* the caller used the slot again too early */
-        memset(s, 0, sizeof(*s));
-        s->generation = lr__id_generation(id);
-        s->sock = sock;
+    (void)make(r, id, op, res, true);
+    if (faults_of(r)->duplicate_last)
+        (void)make(r, id, op, res, true);
+}
+
+static void take_out(sim_ring *r, uint32_t at, lr__completion *out)
+{
+    sim_slot *s = find(r, r->ready[at].id);
+
+    *out = r->ready[at];
+    memmove(&r->ready[at], &r->ready[at + 1], (--r->ready_count - at) * sizeof(*r->ready));
+    if (out->last && s) /* the lying kernel has no slot, or one that is off */
+        s->on &= (uint8_t)~bit(out->op);
+}
+
+static uint32_t collect(sim_ring *r, lr__completion *out, uint32_t cap)
+{
+    uint32_t n = 0;
+
+    while (n < cap && r->ready_count > 0) {
+        uint32_t chosen = (uint32_t)sim_below(r->world, r->ready_count), first = 0;
+
+        if (sim_chance(r->world, faults_of(r)->delay))
+            break;
+        while (r->ready[first].id != r->ready[chosen].id)
+            first++;
+        take_out(r, first, &out[n++]);
     }
-    return s;
+    return n;
 }
 
-static sim_op_slot *start(lr__ring *ring, int sock, lr__id id, lr__op op)
-{
-    sim_op_slot *s = slot_for(ring_of(ring), id, sock);
+/* The kernel's work */
 
-    LR_CHECK(!(s->on & bit(op)) && !s->ending);
-    s->on |= bit(op);
-    s->stopped &= (uint8_t)~bit(op);
-    return s;
+void sim_ring_poke(sim_ring *r, lr__id id, lr__op op)
+{
+    sim_slot *s = find(r, id);
+
+    if (!s || !(s->armed & bit(op)) || (s->poked & bit(op)))
+        return;
+    s->poked |= bit(op);
+    sim_schedule(r->world, sim_delay(r->world, faults_of(r)->work_ns), SIM_POKE, r->index, op, id);
 }
 
-static lr_status sim_open(void *world, const lr__ring_config *config, lr__ring **out, lr_error *err)
+static uint32_t conn_of(const sim_ring *r, const sim_slot *s)
 {
-    sim_ring *r = lr__alloc_zero(1, sizeof(*r));
+    const sim_sock *sock = sim_sock_of(r->world, s->sock);
 
-    (void)config;
-    (void)err;
-    LR_CHECK(r != NULL);
-    r->base.backend = &sim_backend;
-    r->world = world;
-    r->deadline_ns = UINT64_MAX;
-    r->buffers = lr__alloc((size_t)BUFFERS * LR__RECV_BUFFER_SIZE);
-    LR_CHECK(r->buffers != NULL);
-    for (uint32_t i = 0; i < SIM_RINGS; i++) {
-        if (!r->world->rings[i]) {
-            r->world->rings[i] = r;
-            *out = &r->base;
-            return LR_OK;
-        }
-    }
-    LR_UNREACHABLE();
+    LR_CHECK(sock->kind == SIM_STREAM);
+    return sock->conn;
 }
 
-static void sim_close(lr__ring *ring)
+static size_t piece(sim *world, size_t len, uint32_t piece_max)
 {
-    sim_ring *r = ring_of(ring);
+    size_t cut = piece_max ? 1 + (size_t)sim_below(world, piece_max) : len;
 
-    for (uint32_t i = 0; i < BUFFERS; i++)
-        LR_CHECK(!r->lent[i]);
-    for (uint32_t i = 0; i < SIM_RINGS; i++) {
-        if (r->world->rings[i] == r)
-            r->world->rings[i] = NULL;
-    }
-    lr__free(r->buffers);
-    lr__free(r->slots);
-    lr__free(r->order);
-    lr__free(r);
+    return cut < len ? cut : len;
 }
 
-static int take_buffer(sim_ring *r)
+/* One receive; false: nothing there, or no buffer. */
+static bool receive(sim_ring *r, sim_slot *s, lr__id id)
 {
-    for (int i = 0; i < BUFFERS; i++) {
-        if (!r->lent[i])
-            return i;
-    }
-    return -1;
-}
+    uint32_t conn = conn_of(r, s);
+    lr__completion *done;
+    uint16_t buffer;
+    long got;
 
-static size_t cut(sim *world, size_t len, uint32_t piece_max)
-{
-    size_t piece = piece_max ? 1 + sim_draw(world) % piece_max : PIECE_OF_ALL;
-
-    return piece < len ? piece : len;
-}
-
-static bool last_of(sim_op_slot *s, lr__op op, int32_t res, lr__completion *out)
-{
-    s->on &= (uint8_t)~bit(op);
-    s->stopped &= (uint8_t)~bit(op);
-    out->res = res;
-    out->last = true;
-    return true;
-}
-
-static bool try_recv(sim_ring *r, sim_op_slot *s, lr__completion *out)
-{
-    bool ended = s->stopped & bit(LR__OP_RECV);
-    size_t cap = cut(r->world, LR__RECV_BUFFER_SIZE, r->world->faults.recv_piece_max);
-    int buffer = take_buffer(r), got;
-
-    if (ended && !s->late)
-        return last_of(s, LR__OP_RECV, -ECANCELED, out);
-    s->late = false;
-    if (buffer < 0 || sim_chance(r->world, r->world->faults.no_buffers))
-        return ended ? last_of(s, LR__OP_RECV, -ECANCELED, out) : false;
-    got =
-        sim_stream_recv(r->world, s->sock, r->buffers + (size_t)buffer * LR__RECV_BUFFER_SIZE, cap);
-    if (got == -EAGAIN)
-        return ended ? last_of(s, LR__OP_RECV, -ECANCELED, out) : false;
-    if (got <= 0)
-        return last_of(s, LR__OP_RECV, got, out);
-    r->lent[buffer] = true;
-    out->buffer = (uint16_t)buffer;
-    out->data = r->buffers + (size_t)buffer * LR__RECV_BUFFER_SIZE;
-    out->res = got;
-    return true;
-}
-
-static bool try_accept(sim_ring *r, sim_op_slot *s, lr__completion *out)
-{
-    int sock;
-
-    if (s->stopped & bit(LR__OP_ACCEPT))
-        return last_of(s, LR__OP_ACCEPT, -ECANCELED, out);
-    if (sim_socket_at(r->world, s->sock)->queue_len == 0)
+    if (!sim_can_read(r->world, conn, 0))
         return false;
-    if (sim_chance(r->world, r->world->faults.accept_no_files))
-        return last_of(s, LR__OP_ACCEPT, -EMFILE, out);
-    sock = sim_accept_one(r->world, s->sock);
-    if (sock < 0)
-        return last_of(s, LR__OP_ACCEPT, sock, out);
-    out->res = sock;
+    buffer = lr__recv_pool_take(&r->pool);
+    if (buffer == LR__NO_BUFFER) {
+        r->starved_count += !s->starved;
+        s->starved = true;
+        return false;
+    }
+    got = sim_read(r->world, conn, 0, lr__recv_pool_bytes(&r->pool, buffer),
+                   piece(r->world, LR__RECV_BUFFER_SIZE, faults_of(r)->recv_piece_max));
+    LR_CHECK(got != -EAGAIN);
+    if (got <= 0) {
+        lr__recv_pool_untake(&r->pool, buffer);
+        make_last(r, s, id, LR__OP_RECV, (int32_t)got);
+        return false;
+    }
+    lr__recv_pool_lend(&r->pool, buffer, (uint32_t)got);
+    done = make(r, id, LR__OP_RECV, (int32_t)got, false);
+    done->data = lr__recv_pool_bytes(&r->pool, buffer);
+    done->buffer = buffer;
     return true;
 }
 
-static bool try_send(sim_ring *r, sim_op_slot *s, lr__completion *out)
+static void work_on_recv(sim_ring *r, sim_slot *s, lr__id id)
 {
-    int put;
+    if (sim_chance(r->world, faults_of(r)->no_buffers)) {
+        atomic_fetch_add_explicit(&r->base.counts.rearmed_buffers, 1, memory_order_relaxed);
+        sim_ring_poke(r, id, LR__OP_RECV);
+    } else if (receive(r, s, id)) {
+        sim_ring_poke(r, id, LR__OP_RECV);
+    }
+}
 
-    if (s->stopped & bit(LR__OP_SEND))
-        return last_of(s, LR__OP_SEND, -ECANCELED, out);
-    put = sim_stream_send(r->world, s->sock, s->bytes,
-                          cut(r->world, s->bytes_left, r->world->faults.send_piece_max));
+/* One try; what is left is tried when the pipe has room again, or later by a fault. */
+static void work_on_send(sim_ring *r, sim_slot *s, lr__id id, bool cut)
+{
+    size_t len = s->len - s->done;
+    long put;
+
+    len = cut ? piece(r->world, len, faults_of(r)->send_piece_max) : len;
+    put = sim_write(r->world, conn_of(r, s), 0, s->bytes + s->done, len);
     if (put == -EAGAIN)
-        return false;
-    if (put < 0)
-        return last_of(s, LR__OP_SEND, put, out);
-    s->bytes += put;
-    s->bytes_left -= (uint32_t)put;
-    if (s->bytes_left != 0)
-        return false;
-    return last_of(s, LR__OP_SEND, (int32_t)s->bytes_len, out);
+        return;
+    if (put < 0) {
+        make_last(r, s, id, LR__OP_SEND, (int32_t)put);
+        return;
+    }
+    s->done += (uint32_t)put;
+    if (s->done == s->len)
+        make_last(r, s, id, LR__OP_SEND, (int32_t)s->len);
+    else
+        sim_ring_poke(r, id, LR__OP_SEND);
 }
 
-static bool try_close(sim_ring *r, sim_op_slot *s, lr__completion *out)
+static void work_on_accept(sim_ring *r, sim_slot *s, lr__id id)
 {
-    if (s->on != bit(LR__OP_CLOSE))
-        return false; /* after the last completions of the others */
-    sim_socket_close(r->world, s->sock, s->reset);
-    return last_of(s, LR__OP_CLOSE, 0, out);
+    for (int i = 0; i < ACCEPTS_PER_POKE; i++) {
+        int sock = sim_take_connection(r->world, s->sock);
+
+        if (sock == -EAGAIN)
+            return;
+        if (sock < 0) {
+            make_last(r, s, id, LR__OP_ACCEPT, sock);
+            return;
+        }
+        (void)make(r, id, LR__OP_ACCEPT, sock, false);
+    }
+    sim_ring_poke(r, id, LR__OP_ACCEPT);
 }
 
-static bool try_op(sim_ring *r, sim_op_slot *s, lr__op op, lr__completion *out)
+static void work(sim_ring *r, sim_slot *s, lr__id id, lr__op op)
 {
-    if (!(s->on & bit(op)) || sim_chance(r->world, r->world->faults.delay))
-        return false;
     switch (op) {
     case LR__OP_ACCEPT:
-        return try_accept(r, s, out);
+        work_on_accept(r, s, id);
+        return;
     case LR__OP_RECV:
-        return try_recv(r, s, out);
+        work_on_recv(r, s, id);
+        return;
     case LR__OP_SEND:
-        return try_send(r, s, out);
+        work_on_send(r, s, id, true);
+        return;
     case LR__OP_CLOSE:
-        return try_close(r, s, out);
     case LR__OP_NONE:
     case LR__OP_COUNT:
         break;
@@ -239,158 +220,312 @@ static bool try_op(sim_ring *r, sim_op_slot *s, lr__op op, lr__completion *out)
     LR_UNREACHABLE();
 }
 
-/* Every slot in an order drawn from the seed. */
-static void shuffle(sim_ring *r)
+void sim_on_ring_event(sim_ring *r, const sim_event *event)
 {
-    for (uint32_t i = 0; i < r->slot_count; i++)
-        r->order[i] = i;
-    for (uint32_t i = r->slot_count; i > 1; i--) {
-        uint32_t j = (uint32_t)(sim_draw(r->world) % i);
-        uint32_t swap = r->order[i - 1];
+    sim_slot *s = find(r, event->value);
+    lr__op op = (lr__op)event->what;
 
-        r->order[i - 1] = r->order[j];
-        r->order[j] = swap;
+    if (!r->open)
+        return;
+    if (event->kind == SIM_WAKE) {
+        r->called = true;
+        return;
     }
+    if (event->kind == SIM_POKE && s)
+        s->poked &= (uint8_t)~bit(op);
+    if (!s || !(s->armed & bit(op)))
+        return; /* it is over already */
+    if (event->kind == SIM_POKE)
+        work(r, s, event->value, op);
+    else
+        make_last(r, s, event->value, op, event->kind == SIM_CLOSE ? 0 : -ECANCELED);
 }
 
-static uint32_t give_duplicates(sim_ring *r, lr__completion *out, uint32_t cap)
-{
-    uint32_t n = r->duplicate_count < cap ? r->duplicate_count : cap;
+/* Waiting */
 
-    memcpy(out, r->duplicates, n * sizeof(*out));
-    r->duplicate_count = 0;
-    return n;
+bool sim_ring_must_turn(const sim_ring *r)
+{
+    return r->open &&
+           (!r->asleep || r->called || r->ready_count > 0 || r->deadline_ns <= r->world->now_ns);
 }
 
-static uint32_t collect(sim_ring *r, lr__completion *out, uint32_t cap)
+/* For a ring that has the world for itself: until something is there. */
+static void run_until_ready(sim_ring *r, uint64_t deadline_ns)
 {
-    uint32_t n = give_duplicates(r, out, cap);
+    sim *s = r->world;
 
-    shuffle(r);
-    for (uint32_t i = 0; i < r->slot_count && n < cap; i++) {
-        sim_op_slot *s = &r->slots[r->order[i]];
-        lr__id id = lr__id_make(r->order[i], s->generation);
-
-        for (lr__op op = LR__OP_ACCEPT; op < LR__OP_COUNT && n < cap; op++) {
-            out[n] = (lr__completion){.id = id, .op = (uint8_t)op, .buffer = LR__NO_BUFFER};
-            if (!try_op(r, s, op, &out[n]))
-                continue;
-            if (out[n].last && r->world->faults.duplicate_last && r->duplicate_count < DUPLICATES)
-                r->duplicates[r->duplicate_count++] = out[n];
-            n++;
-        }
+    while (r->ready_count == 0 && !r->called && s->now_ns < deadline_ns) {
+        LR_CHECK(s->event_count > 0 || deadline_ns != UINT64_MAX); /* it would wait for ever */
+        if (sim_next_time(s) <= deadline_ns)
+            (void)sim_step(s);
+        else
+            s->now_ns = deadline_ns;
     }
-    return n;
 }
 
 static uint32_t sim_wait(lr__ring *ring, uint64_t deadline_ns, lr__completion *out, uint32_t cap)
 {
     sim_ring *r = ring_of(ring);
+    bool called;
     uint32_t n;
 
-    r->world->now_ns += 1000 + sim_draw(r->world) % 20000; /* a turn takes its time */
-    n = collect(r, out, cap);
-    r->deadline_ns = n == 0 && !r->woken ? deadline_ns : r->world->now_ns;
-    r->woken = false;
+    LR_CHECK(cap > 0);
+    if (r->world->options.auto_advance)
+        sim_pass(r->world, 0);
+    else
+        sim_pass(r->world, TURN_NS_MIN + sim_below(r->world, TURN_NS)); /* a turn takes its time */
+    do {
+        if (r->world->options.auto_advance)
+            run_until_ready(r, deadline_ns);
+        called = r->called;
+        r->called = false;
+        n = collect(r, out, cap);
+    } while (r->world->options.auto_advance && n == 0 && !called && r->world->now_ns < deadline_ns);
+    r->asleep = n == 0 && !called;
+    r->deadline_ns = r->asleep ? deadline_ns : r->world->now_ns;
+    r->now_ns = r->world->now_ns;
+    atomic_fetch_add_explicit(&ring->counts.waits, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&ring->counts.completions, n, memory_order_relaxed);
+    atomic_store_explicit(&ring->counts.buffers_lent, r->pool.lent, memory_order_relaxed);
     return n;
 }
 
 static void sim_wake(lr__ring *ring)
 {
-    ring_of(ring)->woken = true;
+    sim_ring *r = ring_of(ring);
+    uint64_t delay = sim_delay(r->world, faults_of(r)->wake_ns);
+
+    if (delay == 0)
+        r->called = true;
+    else
+        sim_schedule(r->world, delay, SIM_WAKE, r->index, 0, 0);
 }
 
-static uint64_t sim_ring_now(lr__ring *ring)
-{
-    return ring_of(ring)->world->now_ns;
-}
+/* Starting and ending operations */
 
-static int64_t sim_wall_ms(lr__ring *ring)
+static sim_slot *start(sim_ring *r, int sock, lr__id id, lr__op op)
 {
-    return 1800000000000 + (int64_t)(ring_of(ring)->world->now_ns / 1000000); /* January 2027 */
-}
+    uint32_t slot = lr__id_slot(id);
+    sim_sock *of = sim_sock_of(r->world, sock);
+    sim_slot *s;
 
-static bool sim_random(lr__ring *ring, void *out, size_t size)
-{
-    return sim_entropy(ring_of(ring)->world, out, size);
+    LR_CHECK((id & 0xff) == 0);
+    r->slots = sim_grow(r->slots, &r->slot_cap, slot + 1, sizeof(*r->slots));
+    s = &r->slots[slot];
+    if (s->generation != lr__id_generation(id)) {
+        LR_CHECK(s->on == 0); /* rule 4: the slot was used again too early */
+        *s = (sim_slot){.generation = lr__id_generation(id)};
+    }
+    LR_CHECK(!(s->on & bit(op)) && !s->ended);
+    LR_CHECK(s->on == 0 || s->sock == sock); /* an id has one socket */
+    s->sock = sock;
+    s->on |= bit(op);
+    s->armed |= bit(op);
+    s->stopped &= (uint8_t)~bit(op);
+    of->ring = r;
+    of->id = id;
+    return s;
 }
 
 static void sim_accept(lr__ring *ring, int listener, lr__id id)
 {
-    (void)start(ring, listener, id, LR__OP_ACCEPT);
+    (void)start(ring_of(ring), listener, id, LR__OP_ACCEPT);
+    sim_ring_poke(ring_of(ring), id, LR__OP_ACCEPT);
 }
 
 static void sim_recv(lr__ring *ring, int sock, lr__id id)
 {
-    (void)start(ring, sock, id, LR__OP_RECV);
+    (void)start(ring_of(ring), sock, id, LR__OP_RECV);
+    sim_ring_poke(ring_of(ring), id, LR__OP_RECV);
+}
+
+static void sim_send(lr__ring *ring, int sock, lr__id id, const void *bytes, uint32_t len)
+{
+    sim_slot *s = start(ring_of(ring), sock, id, LR__OP_SEND);
+
+    LR_CHECK(len > 0 && len <= INT32_MAX);
+    s->bytes = bytes;
+    s->len = len;
+    s->done = 0;
+    sim_ring_poke(ring_of(ring), id, LR__OP_SEND);
 }
 
 static void sim_buffer_give(lr__ring *ring, uint16_t buffer)
 {
     sim_ring *r = ring_of(ring);
 
-    LR_CHECK(buffer < BUFFERS && r->lent[buffer]);
-    memset(r->buffers + (size_t)buffer * LR__RECV_BUFFER_SIZE, 0xdd, LR__RECV_BUFFER_SIZE);
-    r->lent[buffer] = false;
+    lr__recv_pool_back(&r->pool, buffer);
+    lr__recv_pool_untake(&r->pool, buffer);
+    atomic_store_explicit(&ring->counts.buffers_lent, r->pool.lent, memory_order_relaxed);
+    for (uint32_t i = 0; r->starved_count > 0 && i < r->slot_cap; i++) {
+        sim_slot *s = &r->slots[i];
+
+        if (!s->starved)
+            continue;
+        s->starved = false;
+        r->starved_count--;
+        sim_ring_poke(r, lr__id_make(i, s->generation), LR__OP_RECV);
+    }
 }
 
-static void sim_send(lr__ring *ring, int sock, lr__id id, const void *bytes, uint32_t len)
+static void stop_op(sim_ring *r, sim_slot *s, lr__id id, lr__op op)
 {
-    sim_op_slot *s = start(ring, sock, id, LR__OP_SEND);
-
-    LR_CHECK(len > 0);
-    s->bytes = bytes;
-    s->bytes_left = s->bytes_len = len;
+    if (!(s->armed & bit(op)) || (s->stopped & bit(op)))
+        return;
+    s->stopped |= bit(op);
+    if (sim_chance(r->world, faults_of(r)->late_cancel))
+        sim_schedule(r->world, sim_delay(r->world, faults_of(r)->work_ns), SIM_CANCEL, r->index, op,
+                     id);
+    else
+        make_last(r, s, id, op, -ECANCELED);
 }
 
 static void sim_stop(lr__ring *ring, lr__id id, lr__op op)
 {
     sim_ring *r = ring_of(ring);
-    sim_op_slot *s = slot_for(r, id, -1);
+    sim_slot *s = find(r, id);
 
     LR_CHECK(op == LR__OP_ACCEPT || op == LR__OP_RECV);
-    if (!(s->on & bit(op)) || (s->stopped & bit(op)))
-        return;
-    s->stopped |= bit(op);
-    s->late = op == LR__OP_RECV && sim_chance(r->world, r->world->faults.late_cancel);
+    if (s)
+        stop_op(r, s, id, op);
 }
 
+/* The socket is closed here and now, so the others end here too: a late cancel means that they came
+ * as far as they could before it. */
 static void sim_end(lr__ring *ring, int sock, lr__id id, bool reset)
 {
     sim_ring *r = ring_of(ring);
-    sim_op_slot *s = start(ring, sock, id, LR__OP_CLOSE);
+    sim_slot *s = start(r, sock, id, LR__OP_CLOSE);
 
-    LR_CHECK(s->sock == sock);
-    s->ending = true;
-    s->reset = reset;
-    s->late = (s->on & bit(LR__OP_RECV)) && sim_chance(r->world, r->world->faults.late_cancel);
-    s->stopped |= bit(LR__OP_ACCEPT) | bit(LR__OP_RECV) | bit(LR__OP_SEND);
+    s->ended = true;
+    if (s->armed & bit(LR__OP_SEND)) /* it was submitted before */
+        work_on_send(r, s, id, false);
+    if ((s->armed & bit(LR__OP_RECV)) && sim_chance(r->world, faults_of(r)->late_cancel)) {
+        while ((s->armed & bit(LR__OP_RECV)) && receive(r, s, id))
+            ;
+    }
+    for (lr__op op = LR__OP_ACCEPT; op <= LR__OP_SEND; op++) {
+        if (s->armed & bit(op))
+            make_last(r, s, id, op, -ECANCELED);
+    }
+    sim_sock_close(r->world, sock, reset);
+    sim_schedule(r->world, sim_delay(r->world, faults_of(r)->work_ns), SIM_CLOSE, r->index,
+                 LR__OP_CLOSE, id);
 }
 
-static int sim_backend_listen(void *world, const lr__listen_options *options)
+/* Opening and closing */
+
+static lr_status sim_open(void *world, const lr__ring_config *config, lr__ring **out, lr_error *err)
 {
-    return sim_listen(world, options);
+    sim *s = world;
+    sim_ring *r = calloc(1, sizeof(*r));
+
+    LR_CHECK(r != NULL);
+    r->base.backend = &sim_backend;
+    r->world = s;
+    r->index = s->ring_count;
+    r->open = true;
+    r->deadline_ns = UINT64_MAX;
+    r->now_ns = s->now_ns;
+    if (lr__recv_pool_init(&r->pool, config->recv_buffer_count, config->recv_buffer_max) != LR_OK) {
+        free(r);
+        return lr__fail(err, LR_ENOMEM, "ring: out of memory");
+    }
+    for (uint32_t i = r->pool.count; i > 0; i--)
+        lr__recv_pool_untake(&r->pool, (uint16_t)(i - 1));
+    s->rings = sim_grow(s->rings, &s->ring_cap, s->ring_count + 1, sizeof(*s->rings));
+    s->rings[s->ring_count++] = r;
+    *out = &r->base;
+    return LR_OK;
+}
+
+/* What was accepted and never seen is closed; the ring's husk stays for events under way. */
+static void sim_close(lr__ring *ring)
+{
+    sim_ring *r = ring_of(ring);
+
+    for (uint32_t i = 0; i < r->ready_count; i++) {
+        const lr__completion *done = &r->ready[i];
+
+        if (done->op == LR__OP_ACCEPT && done->res >= 0)
+            sim_sock_close(r->world, done->res, false);
+        if (done->buffer != LR__NO_BUFFER)
+            lr__recv_pool_back(&r->pool, done->buffer);
+    }
+    LR_CHECK(r->pool.lent == 0); /* the worker kept a buffer */
+    r->open = false;
+    lr__recv_pool_fini(&r->pool);
+    free(r->slots);
+    free(r->ready);
+    r->slots = NULL;
+    r->ready = NULL;
+    r->slot_cap = r->ready_count = r->ready_cap = 0;
+}
+
+/* Plain calls */
+
+static uint64_t sim_ring_now(lr__ring *ring)
+{
+    return ring_of(ring)->now_ns;
+}
+
+static int64_t sim_wall_ms(lr__ring *ring)
+{
+    const sim *s = ring_of(ring)->world;
+
+    return (int64_t)(s->now_ns / 1000000) + s->wall_shift_ms;
+}
+
+static bool sim_random(lr__ring *ring, void *out, size_t size)
+{
+    uint8_t *to = out;
+
+    for (size_t i = 0; i < size; i++)
+        to[i] = (uint8_t)sim_entropy(ring_of(ring)->world);
+    return true;
 }
 
 static void sim_listen_close(void *world, int sock)
 {
-    sim_socket_close(world, sock, false);
+    sim_sock_close(world, sock, false);
 }
 
 static int sim_accept_now(lr__ring *ring, int listener)
 {
-    return sim_accept_one(ring_of(ring)->world, listener);
+    return sim_take_connection(ring_of(ring)->world, listener);
 }
 
-static int sim_ring_shutdown_write(lr__ring *ring, int sock)
+static int sim_shutdown_write(lr__ring *ring, int sock)
 {
-    return sim_shutdown_write(ring_of(ring)->world, sock);
+    sim *s = ring_of(ring)->world;
+    uint32_t conn = sim_sock_of(s, sock)->conn;
+
+    if (s->conns[conn]->dead[0])
+        return -ENOTCONN;
+    sim_end_writing(s, conn, 0);
+    return 0;
 }
 
 static int sim_sock_name(void *world, int sock, bool peer, struct sockaddr_storage *out,
                          socklen_t *len)
 {
-    return sim_name(world, sock, peer, out, len);
+    sim *s = world;
+    const sim_sock *of = sim_sock_of(s, sock);
+    struct sockaddr_in *in = (struct sockaddr_in *)(void *)out;
+
+    memset(out, 0, sizeof(*out));
+    if (of->kind == SIM_LISTENER) {
+        if (peer)
+            return -ENOTCONN;
+        *out = of->address;
+        *len = of->address_len;
+        return 0;
+    }
+    in->sin_family = AF_INET;
+    in->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    in->sin_port = htons(peer ? (uint16_t)(1024 + of->conn % 60000) : s->conns[of->conn]->port);
+    *len = sizeof(*in);
+    return 0;
 }
 
 const lr__backend sim_backend = {
@@ -408,9 +543,9 @@ const lr__backend sim_backend = {
     .send = sim_send,
     .stop = sim_stop,
     .end = sim_end,
-    .listen = sim_backend_listen,
+    .listen = sim_listen,
     .listen_close = sim_listen_close,
     .accept_now = sim_accept_now,
-    .shutdown_write = sim_ring_shutdown_write,
+    .shutdown_write = sim_shutdown_write,
     .sock_name = sim_sock_name,
 };

@@ -1,59 +1,146 @@
 /* SPDX-License-Identifier: MIT */
-/* tests/sim/sim_world.h: what the simulated network (sim.c) and the simulated ring (sim_ring.c)
- * share. */
+/* tests/sim/sim_world.h: the insides of a world, shared by sim.c (events, clocks, dice), sim_net.c
+ * (sockets and connections) and sim_ring.c (the back end). */
 #ifndef LR_TESTS_SIM_SIM_WORLD_H
 #define LR_TESTS_SIM_SIM_WORLD_H
 
 #include "tests/sim/sim.h"
 
-enum { SIM_SOCKETS = 4096, SIM_LINKS = 65536, SIM_QUEUE = 128, SIM_RINGS = 16 };
+#include "core/base/check.h"
+#include "core/io/recv_pool.h"
 
+enum { SIM_FIRST_SOCKET = 3, SIM_NONE = -1 };
+
+typedef enum sim_event_kind {
+    SIM_ARRIVE,  /* bytes or FIN of a direction: conn, side that sent, offset */
+    SIM_RESET,   /* RST reaches a side: conn, side that it reaches */
+    SIM_CONNECT, /* a peer reaches a listener: conn */
+    SIM_POKE,    /* the kernel works on an operation: ring, id, op */
+    SIM_CANCEL,  /* a late cancel takes effect: ring, id, op */
+    SIM_CLOSE,   /* the completion of a CLOSE: ring, id */
+    SIM_WAKE     /* ring */
+} sim_event_kind;
+
+typedef struct sim_event {
+    uint64_t time, order; /* order breaks ties */
+    sim_event_kind kind;
+    uint32_t where; /* conn or ring */
+    uint32_t what;  /* side or op */
+    uint64_t value; /* offset or id */
+} sim_event;
+
+/* One direction of a connection. Offsets count bytes since the start. */
 typedef struct sim_pipe {
-    uint8_t *bytes; /* made on first use */
-    size_t len;
+    uint8_t *bytes; /* a ring of size, made with the first byte */
+    uint32_t size;
+    uint64_t written, arrived, read;
+    uint64_t last_arrival; /* time: segments do not overtake each other */
+    bool ended, end_arrived;
+    uint64_t hash;
 } sim_pipe;
 
-/* One connection; lives as long as the world. */
-typedef struct sim_link {
-    sim_pipe to_server, to_peer;
+/* Side 0 is ours, side 1 the peer's; pipe[side] carries what that side sends. */
+typedef struct sim_conn {
+    sim_pipe pipe[2];
+    bool closed[2]; /* by its own side */
+    bool dead[2];   /* a reset has reached this side, or left it */
+    int error[2];   /* to be told once */
+    bool was_reset; /* what the peer's test may ask for ever */
+    int sock;       /* ours, SIM_NONE before accept and after close */
     uint16_t port;
-    bool peer_fin, peer_gone;    /* the client ended, or reset */
-    bool server_fin, peer_reset; /* the server ended, or the client was reset */
-    bool server_closed;
-} sim_link;
+} sim_conn;
 
-typedef enum sim_kind { SIM_FREE, SIM_LISTENER, SIM_STREAM } sim_kind;
+typedef enum sim_sock_kind { SIM_FREE, SIM_LISTENER, SIM_STREAM } sim_sock_kind;
 
-typedef struct sim_socket {
-    sim_kind kind;
-    uint16_t port; /* of a listener */
-    uint32_t link; /* of a stream */
-    uint32_t queue[SIM_QUEUE], queue_len;
-} sim_socket;
-
-struct sim_ring;
+typedef struct sim_sock {
+    sim_sock_kind kind;
+    uint32_t conn; /* STREAM */
+    /* LISTENER */
+    struct sockaddr_storage address;
+    socklen_t address_len;
+    uint16_t port;
+    bool share;
+    uint32_t backlog, queue_count, queue_cap;
+    uint32_t *queue; /* conns, oldest first */
+    /* The id whose operations work on it, for the events that concern them. */
+    struct sim_ring *ring;
+    lr__id id;
+} sim_sock;
 
 struct sim {
-    uint64_t dice, entropy, now_ns, transcript;
-    sim_faults faults;
+    sim_options options;
+    uint64_t dice, entropy; /* states of two generators: the world's, and the rings' random */
+    uint64_t now_ns, order;
+    int64_t wall_shift_ms;
+    sim_event *events; /* a heap */
+    uint32_t event_count, event_cap;
+    sim_sock *socks; /* by number - SIM_FIRST_SOCKET */
+    uint32_t sock_cap;
+    sim_conn **conns;
+    uint32_t conn_count, conn_cap;
+    struct sim_ring **rings; /* closed ones stay until the end */
+    uint32_t ring_count, ring_cap;
     uint16_t next_port;
-    sim_socket sockets[SIM_SOCKETS];
-    sim_link *links[SIM_LINKS];
-    uint32_t link_count;
-    struct sim_ring *rings[SIM_RINGS]; /* null where none is open */
+    uint64_t transcript, steps, faults;
 };
 
-bool sim_chance(sim *world, uint32_t per_mille);
-bool sim_entropy(sim *world, void *out, size_t size);
-uint64_t sim_ring_deadline(const struct sim_ring *ring); /* UINT64_MAX: waits for no time */
+/* sim.c */
+void *sim_grow(void *array, uint32_t *cap, uint32_t need, size_t size); /* zeroed behind the old */
+void sim_schedule_at(sim *s, uint64_t time, sim_event_kind kind, uint32_t where, uint32_t what,
+                     uint64_t value);
+void sim_schedule(sim *s, uint64_t delay, sim_event_kind kind, uint32_t where, uint32_t what,
+                  uint64_t value);
+uint64_t sim_next_time(const sim *s); /* UINT64_MAX: no event */
+uint64_t sim_below(sim *s, uint64_t limit);
+uint64_t sim_delay(sim *s, uint64_t most);
+bool sim_chance(sim *s, uint32_t per_mille);
+uint64_t sim_mix(uint64_t hash, uint64_t value);
+uint64_t sim_entropy(sim *s);
 
-sim_socket *sim_socket_at(sim *world, int sock);
-int sim_listen(sim *world, const lr__listen_options *options);
-int sim_accept_one(sim *world, int listener);
-void sim_socket_close(sim *world, int sock, bool reset);
-int sim_shutdown_write(sim *world, int sock);
-int sim_name(sim *world, int sock, bool peer, struct sockaddr_storage *out, socklen_t *len);
-int sim_stream_recv(sim *world, int sock, void *out, size_t cap); /* -EAGAIN: nothing now */
-int sim_stream_send(sim *world, int sock, const void *bytes, size_t len);
+/* sim_net.c */
+sim_sock *sim_sock_of(sim *s, int sock); /* LR_CHECK: it is open */
+int sim_listen(void *world, const lr__listen_options *options);
+void sim_sock_close(sim *s, int sock, bool reset);
+int sim_take_connection(sim *s, int listener); /* a new socket, or -errno; -EAGAIN: none waits */
+long sim_write(sim *s, uint32_t conn, uint32_t side, const uint8_t *bytes, size_t len);
+long sim_read(sim *s, uint32_t conn, uint32_t side, uint8_t *out, size_t cap);
+bool sim_can_read(const sim *s, uint32_t conn, uint32_t side); /* bytes, the end or an error */
+void sim_end_writing(sim *s, uint32_t conn, uint32_t side);
+void sim_on_arrive(sim *s, uint32_t conn, uint32_t side, uint64_t offset);
+void sim_on_reset(sim *s, uint32_t conn, uint32_t side);
+void sim_on_connect(sim *s, uint32_t conn);
+void sim_net_free(sim *s);
+
+/* sim_ring.c */
+typedef struct sim_slot {
+    uint32_t generation;
+    uint8_t on;    /* a bit per op: started, its last completion not yet returned */
+    uint8_t armed; /* its last completion not yet made */
+    uint8_t poked; /* the event is on its way */
+    uint8_t stopped;
+    bool starved, ended;
+    int sock;
+    const uint8_t *bytes;
+    uint32_t len, done;
+} sim_slot;
+
+typedef struct sim_ring {
+    lr__ring base;
+    sim *world;
+    uint32_t index;
+    bool open, called, asleep;
+    uint64_t deadline_ns, now_ns;
+    lr__recv_pool pool;
+    sim_slot *slots;
+    uint32_t slot_cap;
+    uint32_t starved_count;
+    lr__completion *ready; /* made and not yet returned, oldest first */
+    uint32_t ready_count, ready_cap;
+} sim_ring;
+
+bool sim_ring_must_turn(const sim_ring *r);
+void sim_ring_poke(sim_ring *r, lr__id id, lr__op op); /* something changed for it */
+void sim_on_ring_event(sim_ring *r, const sim_event *event);
+void sim_ring_free(sim_ring *r);
 
 #endif

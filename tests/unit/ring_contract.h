@@ -16,6 +16,9 @@ typedef struct ring_contract_test {
  */
 extern const ring_contract_test ring_contract_life[], ring_contract_edges[], ring_contract_real[];
 
+/* A long random life of many connections. */
+void ring_contract_soup(const rig_world *w, uint64_t seed);
+
 /* Runs all of them, each in a world of its own. Returns the number of failures. */
 int ring_contract_run(const char *group, const rig_world *(*make)(void),
                       void (*discard)(const rig_world *));

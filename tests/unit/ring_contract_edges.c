@@ -80,8 +80,10 @@ static void a_starved_receive_can_be_stopped_or_closed(const rig_world *w)
     rig_recv(g, full);
     rig_recv(g, stopped);
     rig_recv(g, closed);
-    rig_peer_write_all(g, full, 4 * FULL);
-    RIG_UNTIL(g, g->held_count == 4);
+    for (uint32_t i = 1; i <= 4; i++) { /* a buffer for each */
+        rig_peer_write_all(g, full, 100);
+        RIG_UNTIL(g, g->held_count == i);
+    }
     (void)rig_peer_write(g, stopped, 100);
     (void)rig_peer_write(g, closed, 100);
     settle(g);
@@ -316,6 +318,8 @@ static void a_ring_can_be_closed_with_everything_in_flight(const rig_world *w)
     w->backend->listen_close(w->world, g->listener);
     w->peer_close(w->world, g->conns[0].peer);
     g->conns[0].peer = -1;
+    while (!w->is_real && g->held_count > 0) /* the simulated kernel insists */
+        rig_give_one(g);
     rig_drop(g);
     for (int i = 0; i < 4; i++) {
         if (i != 1) /* that one was closed by its end */
@@ -380,14 +384,14 @@ static void starting_survives_want_of_memory(const rig_world *w)
 }
 
 /* A long random life of many connections; the rig checks the rules at every step. */
-static void soup(const rig_world *w)
+void ring_contract_soup(const rig_world *w, uint64_t seed)
 {
-    enum { COUNT = 24, STEPS = 6000 };
+    enum { COUNT = 24, STEPS = 4000 };
     lr__ring_config few = {
         .sq_entries = 32, .cq_entries = 64, .recv_buffer_count = 8, .recv_buffer_max = 8};
     rig *g = rig_new(w, &few);
-    uint64_t seed = 42;
 
+    g->keep_accepting = true;
     for (int i = 0; i < COUNT; i++)
         (void)rig_connect(g);
     for (int step = 0; step < STEPS; step++) {
@@ -401,7 +405,7 @@ static void soup(const rig_world *w)
             c->recv_last != -ECONNRESET)
             rig_recv(g, c);
         else if (dice < 35 && open && !rig_on(c, LR__OP_SEND))
-            rig_send(g, c, 1 + (uint32_t)support_random_below(&seed, dice % 7 ? 2000 : 600000));
+            rig_send(g, c, 1 + (uint32_t)support_random_below(&seed, dice % 7 ? 2000 : 300000));
         else if (dice < 55 && c->peer >= 0)
             (void)rig_peer_write(g, c, 1 + support_random_below(&seed, dice % 5 ? 3000 : 60000));
         else if (dice < 70 && c->peer >= 0)
@@ -424,6 +428,12 @@ static void soup(const rig_world *w)
     g->hold = false;
     g->cap = RIG_CAP;
     rig_free(g);
+}
+
+static void soup(const rig_world *w)
+{
+    for (uint64_t seed = 1; seed <= 5; seed++)
+        ring_contract_soup(w, seed);
 }
 
 const ring_contract_test ring_contract_edges[] = {

@@ -7,7 +7,7 @@
 #include <netinet/in.h>
 #include <stdlib.h>
 
-enum { CHUNK = 65536 };
+enum { CHUNK = 65536, PERIOD = 65521 };
 
 /* A broken rule fails the test, unless the test wants to see it found. */
 #define RULE(g, holds)                                                                             \
@@ -18,22 +18,54 @@ enum { CHUNK = 65536 };
             assert_true(holds);                                                                    \
     } while (0)
 
+/* The pattern is a stretch of one random table, begun somewhere else by every connection and
+ * direction, so that it can be made and compared in whole pieces. */
+static const uint8_t *pattern_table(void)
+{
+    static uint8_t table[2 * PERIOD];
+    uint64_t seed = 99;
+
+    for (size_t i = 0; table[0] == 0 && i < PERIOD; i++)
+        table[PERIOD + i] = (uint8_t)(1 + support_random_below(&seed, 255));
+    if (table[0] == 0)
+        memcpy(table, table + PERIOD, PERIOD);
+    return table;
+}
+
+/* The longest piece from there on, at most len bytes. */
+static const uint8_t *pattern(uint32_t key, bool from_peer, uint64_t offset, size_t *len)
+{
+    if (*len > PERIOD)
+        *len = PERIOD;
+    return pattern_table() + (offset + key * UINT64_C(7919) + (from_peer ? 31337 : 0)) % PERIOD;
+}
+
 uint8_t rig_pattern(uint32_t key, bool from_peer, uint64_t offset)
 {
-    return (uint8_t)(offset * 131 + (offset >> 8) * 7 + (offset >> 16) * 3 + key * 17 +
-                     (from_peer ? 101 : 0));
+    size_t len = 1;
+
+    return *pattern(key, from_peer, offset, &len);
 }
 
 static void fill(uint8_t *out, size_t len, uint32_t key, bool from_peer, uint64_t offset)
 {
-    for (size_t i = 0; i < len; i++)
-        out[i] = rig_pattern(key, from_peer, offset + i);
+    for (size_t piece; len > 0; len -= piece, out += piece, offset += piece) {
+        const uint8_t *from;
+
+        piece = len;
+        from = pattern(key, from_peer, offset, &piece);
+        memcpy(out, from, piece);
+    }
 }
 
 static bool matches(const uint8_t *bytes, size_t len, uint32_t key, bool from_peer, uint64_t offset)
 {
-    for (size_t i = 0; i < len; i++) {
-        if (bytes[i] != rig_pattern(key, from_peer, offset + i))
+    for (size_t piece; len > 0; len -= piece, bytes += piece, offset += piece) {
+        const uint8_t *want;
+
+        piece = len;
+        want = pattern(key, from_peer, offset, &piece);
+        if (memcmp(bytes, want, piece) != 0)
             return false;
     }
     return true;
@@ -97,11 +129,12 @@ void rig_free(rig *g)
     while (g->held_count > 0)
         rig_give_one(g);
     for (uint32_t i = 0; i < g->conn_count; i++) {
-        if (g->conns[i].sock >= 0)
+        if (g->conns[i].sock >= 0 && !rig_on(&g->conns[i], LR__OP_CLOSE))
             rig_end(g, &g->conns[i], false);
     }
     for (uint32_t i = 0; i < g->conn_count; i++)
         RIG_UNTIL(g, !g->conns[i].on);
+    g->keep_accepting = false;
     if (g->accepting)
         lr__ring_stop(g->ring, lr__id_make(RIG_LISTENER_SLOT, 1), LR__OP_ACCEPT);
     RIG_UNTIL(g, !g->accepting);
@@ -130,10 +163,12 @@ static void on_accept(rig *g, const lr__completion *done)
     } else {
         RULE(g, done->last);
     }
-    if (done->last) {
-        g->accepting = false;
-        g->accept_last = done->res;
-    }
+    if (!done->last)
+        return;
+    g->accepting = g->keep_accepting && done->res != -ECANCELED;
+    g->accept_last = done->res;
+    if (g->accepting)
+        lr__ring_accept(g->ring, g->listener, lr__id_make(RIG_LISTENER_SLOT, 1));
 }
 
 static void on_recv(rig *g, rig_conn *c, const lr__completion *done)
@@ -229,11 +264,18 @@ static void adopt(rig *g, rig_conn *c)
 {
     uint32_t slot = (uint32_t)(c - g->conns) + RIG_SLOT_BASE;
     uint32_t generation = c->generation + 2;
+    uint8_t byte;
     int peer;
 
     assert_true(c->on == 0 && g->accepted_count == 0);
     peer = rig_peer(g);
-    RIG_UNTIL(g, g->accepted_count > 0);
+    while (g->accepted_count == 0) {
+        rig_pump(g);
+        if (g->accepted_count == 0 && g->w->peer_read(g->w->world, peer, &byte, 1) == -ECONNRESET) {
+            g->w->peer_close(g->w->world, peer); /* lost before it was accepted: once more */
+            peer = rig_peer(g);
+        }
+    }
     *c = (rig_conn){.peer = peer,
                     .sock = g->accepted[--g->accepted_count],
                     .slot = slot,

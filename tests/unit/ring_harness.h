@@ -51,7 +51,8 @@ typedef struct rig {
     lr__ring *ring;
     int listener;
     bool accepting;
-    int accept_last; /* res of the accept's last completion, 1 while there was none */
+    bool keep_accepting; /* start again when the accept has failed */
+    int accept_last;     /* res of the accept's last completion, 1 while there was none */
     struct sockaddr_storage address;
     socklen_t address_len;
     rig_conn *conns;

@@ -78,6 +78,7 @@ set(LOCKRING_PROTO_SOURCES
 # tests/sim: the simulated back end.
 set(LOCKRING_SIM_SOURCES
     tests/sim/sim.c
+    tests/sim/sim_net.c
     tests/sim/sim_ring.c
 )
 
