@@ -251,12 +251,14 @@ static lr_slice fill_piece(piece *p, lr_slice bytes)
     return lr_slice_of(bytes.bytes + len, bytes.len - len);
 }
 
-bool lr__chain_append(lr__chain *chain, lr__buf_pool *pool, lr_slice bytes)
+bool lr__chain_appendv(lr__chain *chain, lr__buf_pool *pool, const lr_slice *pieces, size_t count)
 {
     size_t room = chain->last ? chain->last->size - chain->last->end : 0;
-    size_t len = bytes.len;
-    piece *more = NULL;
+    piece *more = NULL, *at;
+    size_t len = 0;
 
+    for (size_t i = 0; i < count; i++)
+        len += pieces[i].len;
     if (len == 0)
         return true;
     if (len > room) {
@@ -264,19 +266,29 @@ bool lr__chain_append(lr__chain *chain, lr__buf_pool *pool, lr_slice bytes)
         if (!more)
             return false;
     }
-    if (room > 0)
-        bytes = fill_piece(chain->last, bytes);
+    at = room > 0 ? chain->last : more;
     if (!chain->first)
         chain->first = more;
     else
         chain->last->next = more;
-    for (piece *p = more; p; p = p->next) {
-        bytes = fill_piece(p, bytes);
-        chain->last = p;
+    for (size_t i = 0; i < count; i++) {
+        lr_slice left = pieces[i];
+
+        while (left.len > 0) {
+            if (at->end == at->size)
+                at = at->next;
+            left = fill_piece(at, left);
+        }
     }
-    LR_DCHECK(bytes.len == 0);
+    LR_DCHECK(at->next == NULL);
+    chain->last = at;
     chain->bytes += len;
     return true;
+}
+
+bool lr__chain_append(lr__chain *chain, lr__buf_pool *pool, lr_slice bytes)
+{
+    return lr__chain_appendv(chain, pool, &bytes, 1);
 }
 
 lr_slice lr__chain_front(const lr__chain *chain)

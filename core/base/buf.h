@@ -67,6 +67,7 @@ typedef struct lr__chain {
 
 /* All or nothing: false means no memory and nothing appended. */
 bool lr__chain_append(lr__chain *chain, lr__buf_pool *pool, lr_slice bytes);
+bool lr__chain_appendv(lr__chain *chain, lr__buf_pool *pool, const lr_slice *pieces, size_t count);
 lr_slice lr__chain_front(const lr__chain *chain); /* contiguous, <= LR__CHAIN_PIECE bytes */
 void lr__chain_consume(lr__chain *chain, lr__buf_pool *pool, size_t len); /* <= chain->bytes */
 void lr__chain_drop(lr__chain *chain, lr__buf_pool *pool);

@@ -9,11 +9,13 @@
 
 #include "core/base/mem.h"
 #include "core/base/status.h"
+#include "core/run/hooks.h"
 #include "core/run/workers.h"
 
 #include <string.h>
 
 static const bool moves[LR__CONN_STATE_COUNT][LR__CONN_STATE_COUNT] = {
+    [LR__CONN_CONNECT] = {[LR__CONN_OPEN] = true, [LR__CONN_CLOSING] = true},
     [LR__CONN_HELLO] =
         {[LR__CONN_HANDSHAKE] = true, [LR__CONN_ENDING] = true, [LR__CONN_CLOSING] = true},
     [LR__CONN_HANDSHAKE] =
@@ -84,7 +86,7 @@ void lr__conn_arm_deadline(lr_conn *c, uint64_t from_ns, uint32_t ms)
         lr__timer_arm(&c->worker->timers, &c->deadline, from_ns + (uint64_t)ms * 1000000);
 }
 
-static lr_conn *conn_new(lr__part *part, int sock)
+static lr_conn *conn_new(lr__part *part, int sock, bool is_tls)
 {
     lr_worker *w = part->worker;
     uint32_t slot, generation, user_generation;
@@ -105,7 +107,8 @@ static lr_conn *conn_new(lr__part *part, int sock)
     c->generation = generation;
     c->id = lr__conn_ring_id(slot, generation);
     c->sock = sock;
-    c->state = LR__CONN_HELLO;
+    c->is_tls = is_tls;
+    c->state = is_tls ? LR__CONN_HELLO : LR__CONN_CONNECT;
     c->held_first = c->held_last = LR__NO_BUFFER;
     c->fragment_size_max = part->server->fragment_size_max;
     c->opened_ns = c->active_ns = w->now_ns;
@@ -124,34 +127,121 @@ static void remember_remote(lr_conn *c)
 
     if (c->worker->ring->backend->sock_name(c->worker->workers->world, c->sock, true, &name,
                                             &len) == 0 &&
-        (name.ss_family == AF_INET || name.ss_family == AF_INET6))
+        (name.ss_family == AF_INET || name.ss_family == AF_INET6 || name.ss_family == AF_UNIX))
         memcpy(&c->remote, &name, sizeof(c->remote));
 }
 
-void lr__conn_open(lr__part *part, int sock)
+/* It has its place in the part from here on, until on_close has returned. */
+static void join_part(lr_conn *c)
 {
-    lr_worker *w = part->worker;
-    lr_conn *c = conn_new(part, sock);
+    lr__part *part = c->part;
 
-    if (!c) {
-        w->ring->backend->listen_close(w->workers->world, sock);
-        lr__log_limited(&w->workers->log, &w->log_limit, w->now_ns, LR_LOG_WARN,
-                        "conn_refused worker=%u status=LR_ENOMEM", w->index);
-        return;
-    }
-    remember_remote(c);
     lr__list_append(&part->conns, &c->node);
     atomic_store_explicit(&part->conn_count,
                           atomic_load_explicit(&part->conn_count, memory_order_relaxed) + 1,
                           memory_order_relaxed);
-    lr__conn_arm_deadline(c, w->now_ns, part->server->handshake_timeout_ms);
-    c->recv_armed = true;
-    lr__ring_recv(w->ring, sock, c->id);
     log_conn(c, LR_LOG_DEBUG, "conn_open");
-    if (part->server->handlers.on_open)
-        part->server->handlers.on_open(c);
+}
+
+static void leave_part(lr_conn *c)
+{
+    lr__part *part = c->part;
+
+    lr__list_remove(&c->node);
+    atomic_store_explicit(&part->conn_count,
+                          atomic_load_explicit(&part->conn_count, memory_order_relaxed) - 1,
+                          memory_order_relaxed);
+    lr__part_give_place(part);
+}
+
+/* Nothing of it was shown to the program: the peer gets a reset, the program a reason. */
+static void refuse_socket(lr__part *part, int sock, lr_status why)
+{
+    lr_worker *w = part->worker;
+    uint64_t before;
+
+    w->ring->backend->abandon(w->workers->world, sock);
+    lr__log_limited(&w->workers->log, &w->log_limit, w->now_ns, LR_LOG_WARN,
+                    "conn_refused worker=%u status=%s", w->index, lr_status_name(why));
+    if (!part->server->on_refused)
+        return;
+    before = lr__hook_enter(w, LR__HOOK_REFUSED);
+    part->server->on_refused(w, part->server, why);
+    lr__hook_leave(w, before);
+}
+
+void lr__conn_enter_open(lr_conn *c)
+{
+    lr__conn_enter(c, LR__CONN_OPEN);
+    lr__conn_arm_deadline(c, c->worker->now_ns, c->part->server->idle_timeout_ms);
+    (void)lr__hook_conn(c, LR__HOOK_SECURE, c->part->server->handlers.on_secure);
+    if (c->part->draining)
+        lr__conn_on_server_drain(c);
+}
+
+void lr__conn_open(const lr__listener *listener, int sock)
+{
+    lr__part *part = listener->part;
+    lr_worker *w = part->worker;
+    lr_conn *c;
+
+    if (!lr__part_take_place(part)) {
+        refuse_socket(part, sock, LR_ECONNECTIONS);
+        return;
+    }
+    c = conn_new(part, sock, listener->is_tls);
+    if (!c) {
+        lr__part_give_place(part);
+        refuse_socket(part, sock, LR_ENOMEM);
+        return;
+    }
+    c->listener = listener->index;
+    remember_remote(c);
+    join_part(c);
+    lr__conn_arm_deadline(c, w->now_ns, part->server->handshake_timeout_ms);
+    lr__conn_recv_start(c);
+    (void)lr__hook_conn(c, LR__HOOK_OPEN, part->server->handlers.on_open);
     if (part->cut && !lr__conn_is_over(c))
         lr_conn_abort(c, LR_EDRAIN_TIMEOUT);
+    else if (c->state == LR__CONN_CONNECT)
+        lr__conn_enter_open(c);
+}
+
+lr_conn *lr__conn_make(lr__part *part, int sock, const struct sockaddr_storage *address,
+                       socklen_t len)
+{
+    lr_worker *w = part->worker;
+    lr_conn *c = conn_new(part, sock, false);
+
+    if (!c) {
+        w->ring->backend->listen_close(w->workers->world, sock);
+        return NULL;
+    }
+    if (address->ss_family != AF_UNIX)
+        memcpy(&c->remote, address, sizeof(c->remote));
+    else
+        c->remote.sin6_family = AF_UNIX;
+    join_part(c);
+    lr__conn_arm_deadline(c, w->now_ns, part->server->handshake_timeout_ms);
+    lr__ring_connect(w->ring, sock, c->id, (const struct sockaddr *)address, len);
+    (void)lr__hook_conn(c, LR__HOOK_OPEN, part->server->handlers.on_open);
+    return c;
+}
+
+void lr__conn_on_connected(lr_conn *c, const lr__completion *completion)
+{
+    lr_error why;
+
+    LR_DCHECK(completion->last);
+    if (lr__conn_is_over(c))
+        return;
+    if (completion->res < 0) {
+        (void)lr__fail_sys(&why, LR_ECONNECT, -completion->res, "connect");
+        lr__conn_fail(c, &why, false);
+        return;
+    }
+    lr__conn_recv_start(c);
+    lr__conn_enter_open(c);
 }
 
 void lr__conn_gate_free(lr_conn *c)
@@ -188,18 +278,20 @@ void lr__conn_fail(lr_conn *c, const lr_error *why, bool linger)
         return;
     first = keep_why(c, why);
     log_conn(c, LR_LOG_INFO, before_secure ? "handshake_failed" : "conn_failed");
-    if (before_secure && first && c->part->server->handlers.on_client_error) {
-        c->part->server->handlers.on_client_error(c, why);
+    if (before_secure && first) {
+        lr__hook_why(c, LR__HOOK_CLIENT_ERROR, c->part->server->handlers.on_client_error, why);
         if (lr__conn_is_over(c))
             return;
     }
-    lr__chain_drop(&c->plain, &c->worker->buffers);
     if (!linger || (lr__buf_len(&c->sealed) == 0 && !c->send_armed)) {
         lr__conn_close(c, false);
-    } else if (c->state != LR__CONN_ENDING) {
-        c->alerted = true;
+        return;
+    }
+    if (c->state != LR__CONN_ENDING) {
+        c->ending = LR__ENDING_ALERTED;
         lr__conn_begin_end(c);
     }
+    lr__outq_drop(&c->queue, &c->worker->buffers, c);
 }
 
 /* How long output may wait without any of it being taken. */
@@ -238,21 +330,17 @@ void lr__conn_on_closed(lr_conn *c)
     lr_worker *w = c->worker;
     lr__part *part = c->part;
 
-    LR_CHECK(!c->recv_armed && !c->send_armed);
+    LR_CHECK(c->recv == LR__RECV_NONE && !c->send_armed);
+    lr__outq_drop(&c->queue, &w->buffers, c);
     lr__conn_enter(c, LR__CONN_CLOSED);
     log_conn(c, LR_LOG_DEBUG, "conn_close");
-    if (part->server->handlers.on_close)
-        part->server->handlers.on_close(c, c->why);
-    lr__list_remove(&c->node);
-    atomic_store_explicit(&part->conn_count,
-                          atomic_load_explicit(&part->conn_count, memory_order_relaxed) - 1,
-                          memory_order_relaxed);
+    lr__hook_why(c, LR__HOOK_CLOSE, part->server->handlers.on_close, c->why);
+    leave_part(c);
     lr__conn_gate_free(c);
     lr__engine_free(c->engine);
     lr__buf_drop(&c->parked, &w->buffers);
     lr__buf_drop(&c->sending, &w->buffers);
     lr__buf_drop(&c->sealed, &w->buffers);
-    lr__chain_drop(&c->plain, &w->buffers);
     lr__free(c->name);
     if (c->why != &unexplained)
         lr__free((void *)(uintptr_t)c->why);
@@ -295,6 +383,9 @@ static void on_deadline(lr__timer *timer)
     lr_conn *c = LR_CONTAINER_OF(timer, lr_conn, deadline);
 
     switch (c->state) {
+    case LR__CONN_CONNECT:
+        fail_timeout(c, LR_ECONNECT_TIMEOUT, "the connection was not made in time");
+        break;
     case LR__CONN_HELLO:
         fail_timeout(c, LR_EHANDSHAKE_TIMEOUT, "no complete ClientHello in time");
         break;
@@ -305,7 +396,7 @@ static void on_deadline(lr__timer *timer)
         on_idle(c);
         break;
     case LR__CONN_ENDING:
-        if (c->fin_sent)
+        if (c->ending == LR__ENDING_FIN)
             lr__conn_close(c, false); /* said, sent and lingered: this is clean */
         else if (c->worker->now_ns < c->active_ns + (uint64_t)stall_ms(c) * 1000000)
             lr__conn_arm_deadline(c, c->active_ns,
@@ -322,8 +413,8 @@ static void on_deadline(lr__timer *timer)
 
 void lr__conn_on_server_drain(lr_conn *c)
 {
-    if (c->state == LR__CONN_OPEN && c->part->server->handlers.on_server_drain)
-        c->part->server->handlers.on_server_drain(c);
+    if (c->state == LR__CONN_OPEN)
+        (void)lr__hook_conn(c, LR__HOOK_SERVER_DRAIN, c->part->server->handlers.on_server_drain);
 }
 
 void lr_conn_end(lr_conn *c)
@@ -331,6 +422,7 @@ void lr_conn_end(lr_conn *c)
     LR_CHECK(c != NULL);
     lr__dcheck_on_worker(c->worker);
     switch (c->state) {
+    case LR__CONN_CONNECT:
     case LR__CONN_HELLO:
     case LR__CONN_HANDSHAKE:
         lr_conn_abort(c, LR_OK);

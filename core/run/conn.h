@@ -4,6 +4,7 @@
  * States and what each event does in them (docs/lifecycle.md has the hooks):
  *
  *             received           sent             deadline            end()      abort(), reset
+ * CONNECT     (made: OPEN)       -                failed, CLOSING     CLOSING    CLOSING
  * HELLO       gather; complete:  -                failed, CLOSING     CLOSING    CLOSING
  *             HANDSHAKE;
  *             refused: ENDING
@@ -16,7 +17,9 @@
  * CLOSING     given back         -                -                   -          -
  * CLOSED      (on_close runs, then the slot is free)
  *
- * Allowed moves: HELLO -> HANDSHAKE, ENDING, CLOSING; HANDSHAKE -> OPEN, ENDING, CLOSING; OPEN ->
+ * CONNECT is the first state of plain connections, accepted (OPEN right after on_open) or made.
+ *
+ * Allowed moves: CONNECT -> OPEN, CLOSING; HELLO -> HANDSHAKE, ENDING, CLOSING; HANDSHAKE -> OPEN, ENDING, CLOSING; OPEN ->
  * ENDING, CLOSING; ENDING -> CLOSING; CLOSING -> CLOSED. lr__conn_enter() alone changes the state.
  *
  * Files: conn.c (life, timers, closing), conn_read.c (input), conn_write.c (output), conn_get.c
@@ -29,6 +32,7 @@
 #include "core/base/list.h"
 #include "core/base/timer.h"
 #include "core/io/ring.h"
+#include "core/run/outq.h"
 #include "core/run/server.h"
 #include "core/run/worker.h"
 #include "core/tls/engine.h"
@@ -38,6 +42,7 @@
 #include <netinet/in.h>
 
 #define LR__CONN_STATES(X)                                                                         \
+    X(CONNECT)                                                                                     \
     X(HELLO)                                                                                       \
     X(HANDSHAKE)                                                                                   \
     X(OPEN)                                                                                        \
@@ -64,6 +69,20 @@ enum {
     LR__LINGER_BYTES = 65536
 };
 
+/* The receive in the ring. */
+typedef enum lr__conn_recv {
+    LR__RECV_NONE,
+    LR__RECV_ARMED,
+    LR__RECV_STOPPING /* armed, and being cancelled */
+} lr__conn_recv;
+
+/* How far an ending is. */
+typedef enum lr__conn_ending {
+    LR__ENDING_CLEAN,   /* what is queued, then close_notify */
+    LR__ENDING_ALERTED, /* a fatal alert is in the output: no close_notify after it */
+    LR__ENDING_FIN      /* all is sent: lingering */
+} lr__conn_ending;
+
 /* What lives only until the handshake is done. */
 typedef struct lr__conn_gate {
     lr__hello_gather gather;
@@ -89,17 +108,19 @@ struct lr_conn {
     uint64_t opened_ns, active_ns; /* accept; the last byte either way */
     lr__id id;                     /* in the ring */
     uint32_t slot, generation, user_slot;
+    uint32_t listener; /* the server's index of it */
     int sock;
     lr__conn_state state;
 
-    bool recv_armed;   /* a receive is in flight */
-    bool recv_stopped; /* and is being cancelled */
+    lr__conn_recv recv;
+    lr__conn_ending ending;
+
+    bool is_tls;
     bool send_armed;   /* sending belongs to the ring */
     bool fin_received; /* nothing more will be received */
-    bool peer_ended;   /* close_notify came */
+    bool peer_ended;   /* close_notify came; plain: the FIN was told */
     bool above_high;   /* the queue went above LR__QUEUE_HIGH and is not below LOW yet */
-    bool fin_sent;     /* lingering */
-    bool alerted;      /* a fatal alert is in the output: no close_notify after it */
+    bool read_paused;  /* by lr_conn_pause() */
 
     uint16_t held_first, held_last, held_count; /* worker->held */
     lr__buf parked;    /* input older than what is held, copied while the connection may not read */
@@ -109,7 +130,7 @@ struct lr_conn {
     lr__engine *engine;
     lr__replica *replica;
     lr__buf sending, sealed; /* with the kernel; sealed and waiting */
-    lr__chain plain;         /* taken by lr_conn_write() and not sealed yet */
+    lr__outq queue;          /* taken from the program and not sealed yet */
     void *user;
     lr__conn_name *name; /* null: none was sent */
     lr_slice alpn;       /* in the context */
@@ -123,12 +144,17 @@ const char *lr__conn_state_name(lr__conn_state state);
 bool lr__conn_may_enter(lr__conn_state from, lr__conn_state to);
 void lr__conn_enter(lr_conn *c, lr__conn_state state);
 
-/* A socket that was accepted for the part; closes it if there is no room. */
-void lr__conn_open(lr__part *part, int sock);
+/* A socket that was accepted from one of the part's listeners; closes it if there is no room. */
+void lr__conn_open(const struct lr__listener *listener, int sock);
+/* A connection that is being made; the socket is its from here on. Null: no memory, and the socket
+ * is closed. */
+lr_conn *lr__conn_make(lr__part *part, int sock, const struct sockaddr_storage *address,
+                       socklen_t len);
 
 /* Events. */
 void lr__conn_on_recv(lr_conn *c, const lr__completion *completion);
 void lr__conn_on_sent(lr_conn *c, const lr__completion *completion);
+void lr__conn_on_connected(lr_conn *c, const lr__completion *completion);
 void lr__conn_on_closed(lr_conn *c);
 void lr__conn_advance(lr_conn *c); /* once per turn while it is on worker->ready */
 void lr__conn_flush(lr_conn *c);   /* once per turn while it is on worker->flush */
@@ -142,6 +168,8 @@ void lr__conn_close(lr_conn *c, bool reset); /* enters CLOSING */
 /* Shared by the files of the connection. */
 bool lr__conn_is_over(const lr_conn *c); /* CLOSING or CLOSED */
 bool lr__conn_may_read(const lr_conn *c);
+void lr__conn_enter_open(lr_conn *c); /* on_secure, and on_server_drain if the server drains */
+void lr__conn_recv_start(lr_conn *c);
 void lr__conn_mark_queue(lr_conn *c); /* after output was added: is it above the high mark? */
 void lr__conn_schedule_ready(lr_conn *c);
 void lr__conn_schedule_flush(lr_conn *c);

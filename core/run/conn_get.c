@@ -4,6 +4,7 @@
 #include "core/run/conn.h"
 
 #include "core/io/address.h"
+#include "core/run/client.h"
 #include "core/run/workers.h"
 #include "core/tls/names.h"
 
@@ -18,7 +19,40 @@ lr_worker *lr_conn_worker(const lr_conn *c)
 struct lr_server *lr_conn_server(const lr_conn *c)
 {
     LR_CHECK(c != NULL);
-    return c->part->server;
+    return c->part->server->is_client ? NULL : c->part->server;
+}
+
+struct lr_client *lr_conn_client(const lr_conn *c)
+{
+    LR_CHECK(c != NULL);
+    return c->part->server->is_client ? LR_CONTAINER_OF(c->part->server, lr_client, base) : NULL;
+}
+
+bool lr_conn_is_tls(const lr_conn *c)
+{
+    LR_CHECK(c != NULL);
+    return c->is_tls;
+}
+
+uint32_t lr_conn_listener(const lr_conn *c)
+{
+    LR_CHECK(c != NULL);
+    return c->listener;
+}
+
+lr_conn_id lr_conn_id_of(const lr_conn *c)
+{
+    lr_conn_id id = {c->worker, c->slot, c->generation};
+
+    return id;
+}
+
+lr_conn *lr_conn_find(lr_conn_id id)
+{
+    if (!id.worker)
+        return NULL;
+    lr__dcheck_on_worker(id.worker);
+    return lr__slab_find(&id.worker->conns, id.slot, id.generation);
 }
 
 void *lr_conn_user(lr_conn *c)

@@ -13,6 +13,7 @@
 
 #include "core/base/mem.h"
 #include "core/base/status.h"
+#include "core/run/hooks.h"
 #include "core/run/workers.h"
 
 #include <errno.h>
@@ -20,7 +21,7 @@
 
 bool lr__conn_may_read(const lr_conn *c)
 {
-    return !c->above_high;
+    return !c->above_high && !c->read_paused;
 }
 
 void lr__conn_schedule_ready(lr_conn *c)
@@ -89,9 +90,9 @@ static bool park(lr_conn *c)
 
 static void recv_stop(lr_conn *c)
 {
-    if (!c->recv_armed || c->recv_stopped)
+    if (c->recv != LR__RECV_ARMED)
         return;
-    c->recv_stopped = true;
+    c->recv = LR__RECV_STOPPING;
     lr__ring_stop(c->worker->ring, c->id, LR__OP_RECV);
 }
 
@@ -101,7 +102,7 @@ static void on_recv_error(lr_conn *c, int error)
 
     if (error == ECANCELED) /* we stopped it; started again when reading may go on */
         return;
-    if (c->state == LR__CONN_ENDING && c->fin_sent) { /* all was said and sent: this is clean */
+    if (c->ending == LR__ENDING_FIN) { /* all was said and sent: this is clean */
         lr__conn_close(c, false);
         return;
     }
@@ -111,19 +112,16 @@ static void on_recv_error(lr_conn *c, int error)
 
 void lr__conn_on_recv(lr_conn *c, const lr__completion *completion)
 {
-    if (completion->last) {
-        c->recv_armed = false;
-        c->recv_stopped = false;
-    }
+    if (completion->last)
+        c->recv = LR__RECV_NONE;
     if (completion->res > 0) {
         if (lr__conn_is_over(c)) {
             lr__ring_buffer_give(c->worker->ring, completion->buffer);
             return;
         }
         c->bytes.wire_in += (uint64_t)completion->res;
-        if (c->state != LR__CONN_ENDING)     /* there only output that is taken counts */
-            if (c->state != LR__CONN_ENDING) /* there only output counts as life */
-                c->active_ns = c->worker->now_ns;
+        if (c->state != LR__CONN_ENDING) /* there only output that is taken counts as life */
+            c->active_ns = c->worker->now_ns;
         hold(c, completion);
         if (is_paused(c) && !park(c))
             return;
@@ -325,7 +323,6 @@ static void advance_hello(lr_conn *c, lr_slice *in)
 static void on_handshake_done(lr_conn *c)
 {
     lr_slice raw = c->name ? lr_slice_of(c->name->bytes, c->name->raw_len) : lr_slice_of(NULL, 0);
-    lr__part *part = c->part;
 
     if (!lr__engine_agrees(c->engine, &c->gate->choice, raw)) {
         lr_error why;
@@ -339,12 +336,7 @@ static void on_handshake_done(lr_conn *c)
     lr__engine_read_facts(c->engine, &c->facts);
     c->alpn = c->gate->choice.alpn;
     lr__conn_gate_free(c);
-    lr__conn_enter(c, LR__CONN_OPEN);
-    lr__conn_arm_deadline(c, c->worker->now_ns, part->server->idle_timeout_ms);
-    if (part->server->handlers.on_secure)
-        part->server->handlers.on_secure(c);
-    if (part->draining)
-        lr__conn_on_server_drain(c);
+    lr__conn_enter_open(c);
 }
 
 static void feed_handshake(lr_conn *c, lr_slice *in)
@@ -360,12 +352,11 @@ static void feed_handshake(lr_conn *c, lr_slice *in)
         lr__conn_fail(c, &why, true);
 }
 
-static void on_close_notify(lr_conn *c)
+/* A close_notify, or the FIN of a plain connection. */
+static void on_peer_ended(lr_conn *c)
 {
     c->peer_ended = true;
-    if (c->part->server->handlers.on_end)
-        c->part->server->handlers.on_end(c);
-    else
+    if (!lr__hook_conn(c, LR__HOOK_END, c->part->server->handlers.on_end))
         lr_conn_end(c);
 }
 
@@ -385,13 +376,12 @@ static bool advance_record(lr_conn *c, lr_slice *in)
         if (len == 0)
             return true;
         c->bytes.app_in += len;
-        if (c->part->server->handlers.on_data)
-            c->part->server->handlers.on_data(c, lr_slice_of(w->plaintext, len));
+        lr__hook_data(c, lr_slice_of(w->plaintext, len));
         return true;
     }
     if (status == LR_ECLOSED) {
         in->len = 0; /* nothing counts behind a close_notify (RFC 8446 6.1) */
-        on_close_notify(c);
+        on_peer_ended(c);
     } else if (status != LR_EAGAIN) {
         lr__conn_fail(c, &why, true);
     }
@@ -404,8 +394,18 @@ static void discard(lr_conn *c, lr_slice *in)
 {
     c->lingered += (uint32_t)in->len;
     in->len = 0;
-    if (c->lingered > LR__LINGER_BYTES && c->fin_sent)
+    if (c->lingered > LR__LINGER_BYTES && c->ending == LR__ENDING_FIN)
         lr__conn_close(c, false);
+}
+
+/* A plain connection: what came is given as it is. */
+static void deliver(lr_conn *c, lr_slice *in)
+{
+    lr_slice bytes = *in;
+
+    in->len = 0;
+    c->bytes.app_in += bytes.len;
+    lr__hook_data(c, bytes);
 }
 
 /* Works on one receive buffer until it is used up or the connection may not go on. */
@@ -413,6 +413,8 @@ static void advance_buffer(lr_conn *c, lr_slice *in)
 {
     while (in->len > 0) {
         switch (c->state) {
+        case LR__CONN_CONNECT: /* received in the turn in which it was accepted */
+            return;
         case LR__CONN_HELLO:
             advance_hello(c, in);
             break;
@@ -427,7 +429,11 @@ static void advance_buffer(lr_conn *c, lr_slice *in)
                 in->len = 0;
                 return;
             }
-            if (!lr__conn_may_read(c) || !advance_record(c, in))
+            if (!lr__conn_may_read(c))
+                return;
+            if (!c->is_tls)
+                deliver(c, in);
+            else if (!advance_record(c, in))
                 return;
             break;
         case LR__CONN_ENDING:
@@ -448,19 +454,25 @@ static void on_fin(lr_conn *c)
     lr_error why;
 
     switch (c->state) {
+    case LR__CONN_CONNECT:
+        break; /* nothing is received before it is made */
     case LR__CONN_HELLO:
     case LR__CONN_HANDSHAKE:
         (void)lr__fail(&why, LR_ETRUNCATED, "the peer ended the stream in the handshake");
         lr__conn_fail(c, &why, false);
         break;
     case LR__CONN_OPEN:
-        if (c->peer_ended) /* close_notify came before: the handler may still be answering */
+        if (c->peer_ended) /* it was told before: the handler may still be answering */
             break;
+        if (!c->is_tls) {
+            on_peer_ended(c);
+            break;
+        }
         (void)lr__fail(&why, LR_ETRUNCATED, "the peer ended the stream without close_notify");
         lr__conn_fail(c, &why, false);
         break;
     case LR__CONN_ENDING:
-        if (c->fin_sent)
+        if (c->ending == LR__ENDING_FIN)
             lr__conn_close(c, false);
         break;
     case LR__CONN_CLOSING:
@@ -471,11 +483,11 @@ static void on_fin(lr_conn *c)
     }
 }
 
-static void recv_start(lr_conn *c)
+void lr__conn_recv_start(lr_conn *c)
 {
-    if (c->recv_armed || c->fin_received)
+    if (c->recv != LR__RECV_NONE || c->fin_received)
         return;
-    c->recv_armed = true;
+    c->recv = LR__RECV_ARMED;
     lr__ring_recv(c->worker->ring, c->sock, c->id);
 }
 
@@ -525,5 +537,25 @@ void lr__conn_advance(lr_conn *c)
     else if (c->fin_received)
         on_fin(c);
     else
-        recv_start(c);
+        lr__conn_recv_start(c);
+}
+
+void lr_conn_pause(lr_conn *c)
+{
+    LR_CHECK(c != NULL);
+    lr__dcheck_on_worker(c->worker);
+    c->read_paused = true;
+    if (c->state == LR__CONN_OPEN)
+        lr__conn_schedule_ready(c); /* what is held is parked, and receiving stops with the next */
+}
+
+void lr_conn_resume(lr_conn *c)
+{
+    LR_CHECK(c != NULL);
+    lr__dcheck_on_worker(c->worker);
+    if (!c->read_paused)
+        return;
+    c->read_paused = false;
+    if (c->state == LR__CONN_OPEN)
+        lr__conn_schedule_ready(c);
 }

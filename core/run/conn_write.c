@@ -1,14 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /* core/run/conn_write.c: output of a connection.
  *
- * lr_conn_write() -> plain (a chain, copied) -> sealed (records, at most one send's worth ahead) ->
- * sending (the ring's) -> kernel. Pieces of a fragment or more go straight from the source into
- * records when nothing waits in front of them. Handshake messages, alerts and close_notify come
- * from the engine directly into sealed. One send is in flight per connection; a turn starts at most
- * one. All three parts count against the queue's bounds. An idle connection holds none of them. */
+ * lr_conn_write() and its kin -> queue (core/run/outq.h) -> sealed (records, at most one send's
+ * worth ahead) -> sending (the ring's) -> kernel. Pieces of a fragment or more go straight from the
+ * source into records when nothing waits in front of them. Handshake messages, alerts and
+ * close_notify come from the engine directly into sealed; a plain connection's bytes are copied
+ * there as they are. One send is in flight per connection; a turn starts at most one. All of it
+ * counts against the queue's bounds. An idle connection holds none of it.
+ *
+ * What a program borrowed to us or streams is told by callbacks, which may do anything to the
+ * connection: after each of them its state is asked again. */
 #include "core/run/conn.h"
 
 #include "core/base/status.h"
+#include "core/run/hooks.h"
 #include "core/run/workers.h"
 
 #include <string.h>
@@ -19,7 +24,7 @@ enum {
 
 size_t lr_conn_queued(const lr_conn *c)
 {
-    return c->plain.bytes + lr__buf_len(&c->sealed) + lr__buf_len(&c->sending);
+    return c->queue.bytes + lr__buf_len(&c->sealed) + lr__buf_len(&c->sending);
 }
 
 void lr__conn_schedule_flush(lr_conn *c)
@@ -36,7 +41,7 @@ void lr__conn_mark_queue(lr_conn *c)
 
 static uint32_t fragment_max(const lr_conn *c)
 {
-    uint32_t peer_max = lr__engine_fragment_max(c->engine);
+    uint32_t peer_max = c->is_tls ? lr__engine_fragment_max(c->engine) : LR__FRAGMENT_MAX;
 
     return c->fragment_size_max < peer_max ? c->fragment_size_max : peer_max;
 }
@@ -52,10 +57,24 @@ static size_t send_room(const lr_conn *c, uint32_t fragment)
     return room < LR__SEND_MAX ? room : LR__SEND_MAX;
 }
 
+static void fail_memory(lr_conn *c)
+{
+    lr_error why;
+
+    (void)lr__fail(&why, LR_ENOMEM, "out of memory for output");
+    lr__conn_fail(c, &why, false);
+}
+
 static bool seal(lr_conn *c, lr_slice bytes)
 {
     lr_error why;
 
+    if (!c->is_tls) {
+        if (lr__buf_append(&c->sealed, &c->worker->buffers, bytes))
+            return true;
+        fail_memory(c);
+        return false;
+    }
     if (lr__engine_write(c->engine, bytes, &why) == LR_OK)
         return true;
     lr__conn_fail(c, &why, false);
@@ -69,71 +88,182 @@ static bool reserve_sealed(lr_conn *c, size_t plain, uint32_t fragment)
     return lr__buf_reserve(&c->sealed, &c->worker->buffers, plain + records * RECORD_OVERHEAD);
 }
 
-lr_status lr_conn_write(lr_conn *c, lr_slice bytes)
+/* May the program write now, and len bytes more that are copied? */
+static lr_status may_write(lr_conn *c, size_t len)
 {
-    uint32_t fragment;
-    size_t direct = 0;
-
-    LR_BUG_IF(!c || (!bytes.bytes && bytes.len != 0), LR_EINVAL);
     lr__dcheck_on_worker(c->worker);
     if (c->state < LR__CONN_OPEN)
         return LR_ESTATE;
     if (c->state != LR__CONN_OPEN)
         return LR_ECLOSED;
+    if (lr_conn_queued(c) + len <= LR__QUEUE_HARD)
+        return LR_OK;
+    if (len <= LR__QUEUE_HARD)
+        c->above_high = true; /* something waits: on_drain tells when to try again */
+    return LR_EAGAIN;
+}
+
+static void wrote(lr_conn *c, size_t len)
+{
+    c->bytes.app_out += len;
+    lr__conn_mark_queue(c);
+    lr__conn_schedule_flush(c);
+}
+
+lr_status lr_conn_write(lr_conn *c, lr_slice bytes)
+{
+    uint32_t fragment;
+    size_t direct = 0;
+    lr_slice rest;
+
+    LR_BUG_IF(!c || (!bytes.bytes && bytes.len != 0), LR_EINVAL);
+    LR_TRY(may_write(c, bytes.len));
     if (bytes.len == 0)
         return LR_OK;
-    if (lr_conn_queued(c) + bytes.len > LR__QUEUE_HARD) {
-        if (bytes.len <= LR__QUEUE_HARD)
-            c->above_high = true; /* something waits: on_drain tells when to try again */
-        return LR_EAGAIN;
-    }
     fragment = fragment_max(c);
-    if (c->plain.bytes == 0 && !c->send_armed && bytes.len >= fragment) {
+    if (lr__outq_is_empty(&c->queue) && !c->send_armed && bytes.len >= fragment) {
         size_t room = send_room(c, fragment);
 
         direct = (bytes.len < room ? bytes.len : room) / fragment * fragment;
         if (direct != 0 && !reserve_sealed(c, direct, fragment))
             return LR_ENOMEM;
     }
-    if (!lr__chain_append(&c->plain, &c->worker->buffers,
-                          lr_slice_of(bytes.bytes + direct, bytes.len - direct)))
+    rest = lr_slice_of(bytes.bytes + direct, bytes.len - direct);
+    if (!lr__outq_copy(&c->queue, &c->worker->buffers, &rest, 1))
         return LR_ENOMEM;
     for (size_t at = 0; at < direct; at += fragment) {
         if (!seal(c, lr_slice_of(bytes.bytes + at, fragment)))
             return LR_ECLOSED;
     }
-    c->bytes.app_out += bytes.len;
-    lr__conn_mark_queue(c);
+    wrote(c, bytes.len);
+    return LR_OK;
+}
+
+lr_status lr_conn_writev(lr_conn *c, const lr_slice *pieces, size_t count)
+{
+    size_t len = 0;
+
+    LR_BUG_IF(!c || (!pieces && count != 0), LR_EINVAL);
+    for (size_t i = 0; i < count; i++) {
+        LR_BUG_IF(!pieces[i].bytes && pieces[i].len != 0, LR_EINVAL);
+        if (pieces[i].len > SIZE_MAX / 2 - len)
+            return LR_EAGAIN;
+        len += pieces[i].len;
+    }
+    LR_TRY(may_write(c, len));
+    if (len == 0)
+        return LR_OK;
+    if (!lr__outq_copy(&c->queue, &c->worker->buffers, pieces, count))
+        return LR_ENOMEM;
+    wrote(c, len);
+    return LR_OK;
+}
+
+lr_status lr_conn_write_take(lr_conn *c, lr_slice bytes, void (*release)(void *arg), void *arg)
+{
+    LR_BUG_IF(!c || (!bytes.bytes && bytes.len != 0), LR_EINVAL);
+    LR_TRY(may_write(c, 0));
+    if (bytes.len == 0) {
+        if (release)
+            release(arg);
+        return LR_OK;
+    }
+    if (!lr__outq_take(&c->queue, bytes, release, arg))
+        return LR_ENOMEM;
+    wrote(c, bytes.len);
+    return LR_OK;
+}
+
+lr_status lr_conn_write_source(lr_conn *c, const lr_source *source)
+{
+    LR_BUG_IF(!c || !source || !source->pull, LR_EINVAL);
+    LR_TRY(may_write(c, 0));
+    if (!lr__outq_source(&c->queue, source))
+        return LR_ENOMEM;
     lr__conn_schedule_flush(c);
     return LR_OK;
 }
 
-/* Seals what waits, up to one send's worth. False: the connection failed. */
-static bool seal_plain(lr_conn *c)
+void lr_conn_source_ready(lr_conn *c)
+{
+    LR_CHECK(c != NULL);
+    lr__dcheck_on_worker(c->worker);
+    lr__outq_stream_ready(&c->queue);
+    lr__conn_schedule_flush(c);
+}
+
+/* Asks the stream in front for at most want bytes, into the worker's plaintext buffer, which nobody
+ * else uses while output is flushed. 0: nothing came, and the queue may have moved on or the
+ * connection ended. */
+static size_t pull(lr_conn *c, const lr_source *source, size_t want)
+{
+    lr_worker *w = c->worker;
+    uint64_t before = lr__hook_enter(w, LR__HOOK_PULL);
+    int64_t got = source->pull(c, w->plaintext, want, source->arg);
+
+    lr__hook_leave(w, before);
+    if (lr__conn_is_over(c))
+        return 0;
+    LR_CHECK(got <= (int64_t)want); /* it wrote beyond what it was given */
+    if (got > 0) {
+        c->bytes.app_out += (uint64_t)got;
+        return (size_t)got;
+    }
+    if (got == 0)
+        lr__outq_stream_ended(&c->queue, c);
+    else if (got == LR_EAGAIN)
+        lr__outq_stream_waits(&c->queue);
+    else
+        lr_conn_abort(c, (lr_status)got);
+    return 0;
+}
+
+/* Seals what is in front of the queue, at most want bytes and one record. 0: there is nothing now,
+ * or the connection is over. */
+static size_t seal_front(lr_conn *c, size_t want, uint32_t fragment)
+{
+    lr_slice piece = lr__outq_front(&c->queue);
+
+    want = want < fragment ? want : fragment;
+    if (piece.len != 0) {
+        want = want < piece.len ? want : piece.len;
+        if (!seal(c, lr_slice_of(piece.bytes, want)))
+            return 0;
+        lr__outq_consume(&c->queue, &c->worker->buffers, want);
+        return want;
+    }
+    for (const lr_source *source; (source = lr__outq_stream(&c->queue)) != NULL;) {
+        size_t got = pull(c, source, want);
+
+        if (got != 0)
+            return seal(c, lr_slice_of(c->worker->plaintext, got)) ? got : 0;
+        if (lr__conn_is_over(c))
+            return 0;
+        if (lr__outq_front(&c->queue).len != 0) /* behind the stream's end */
+            return seal_front(c, want, fragment);
+    }
+    return 0;
+}
+
+/* Seals what waits, up to one send's worth. False: the connection is over. */
+static bool seal_queue(lr_conn *c)
 {
     uint32_t fragment = fragment_max(c);
     size_t room = send_room(c, fragment);
-    size_t want = c->plain.bytes < room ? c->plain.bytes : room;
+    size_t want = c->queue.bytes < room && c->queue.streams == 0 ? c->queue.bytes : room;
 
-    if (want == 0)
+    if (want == 0 || !lr__outq_has_now(&c->queue))
         return true;
     if (!reserve_sealed(c, want, fragment)) {
-        lr_error why;
-
-        (void)lr__fail(&why, LR_ENOMEM, "out of memory for output");
-        lr__conn_fail(c, &why, false);
+        fail_memory(c);
         return false;
     }
-    while (want > 0) {
-        lr_slice piece = lr__chain_front(&c->plain);
-
-        piece.len = piece.len < fragment ? piece.len : fragment;
-        piece.len = piece.len < want ? piece.len : want;
-        if (!seal(c, piece))
-            return false;
-        want -= piece.len;
-        lr__chain_consume(&c->plain, &c->worker->buffers, piece.len);
-    }
+    while (room != 0 && seal_front(c, room, fragment) != 0 && !lr__conn_is_over(c))
+        room = send_room(c, fragment);
+    if (lr__conn_is_over(c))
+        return false;
+    if (lr__buf_len(&c->sealed) == 0)
+        lr__buf_drop(&c->sealed, &c->worker->buffers);
     return true;
 }
 
@@ -142,9 +272,9 @@ static void finish_output(lr_conn *c)
 {
     lr_worker *w = c->worker;
 
-    if (c->fin_sent)
+    if (c->ending == LR__ENDING_FIN)
         return;
-    c->fin_sent = true;
+    c->ending = LR__ENDING_FIN;
     if (c->fin_received || w->ring->backend->shutdown_write(w->ring, c->sock) != 0) {
         lr__conn_close(c, false);
         return;
@@ -159,17 +289,18 @@ static void below_low(lr_conn *c)
         return;
     c->above_high = false;
     lr__conn_schedule_ready(c);
-    if (c->state == LR__CONN_OPEN && c->part->server->handlers.on_drain)
-        c->part->server->handlers.on_drain(c);
+    if (c->state == LR__CONN_OPEN)
+        (void)lr__hook_conn(c, LR__HOOK_DRAIN, c->part->server->handlers.on_drain);
 }
 
 void lr__conn_flush(lr_conn *c)
 {
     if (c->send_armed || lr__conn_is_over(c))
         return; /* goes on when the send is through */
-    if (c->plain.bytes != 0 && !seal_plain(c))
+    if (!lr__outq_is_empty(&c->queue) && !seal_queue(c))
         return;
-    if (c->state == LR__CONN_ENDING && c->plain.bytes == 0 && c->engine && !c->alerted)
+    if (c->state == LR__CONN_ENDING && lr__outq_is_empty(&c->queue) && c->engine &&
+        c->ending == LR__ENDING_CLEAN)
         lr__engine_end(c->engine);
     if (lr__buf_len(&c->sealed) != 0) {
         LR_DCHECK(lr__buf_len(&c->sending) == 0);
@@ -178,7 +309,7 @@ void lr__conn_flush(lr_conn *c)
         c->send_armed = true;
         lr__ring_send(c->worker->ring, c->sock, c->id, c->sending.block + c->sending.start,
                       lr__buf_len(&c->sending));
-    } else if (c->state == LR__CONN_ENDING) {
+    } else if (c->state == LR__CONN_ENDING && lr__outq_is_empty(&c->queue)) {
         finish_output(c);
         return;
     }

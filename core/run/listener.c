@@ -68,7 +68,7 @@ static void sweep_and_close(lr__listener *listener)
     int sock;
 
     while ((sock = w->ring->backend->accept_now(w->ring, listener->sock)) >= 0)
-        lr__conn_open(listener->part, sock);
+        lr__conn_open(listener, sock);
     if (sock != -EAGAIN && !listener->part->cut) {
         wait_for_room(listener, LR__LISTENER_SWEEPING, -sock);
         return;
@@ -92,7 +92,7 @@ void lr__listener_on_accept(lr__listener *listener, const lr__completion *comple
 {
     if (completion->res >= 0) {
         listener->retry_ms = LR__ACCEPT_RETRY_FIRST_MS;
-        lr__conn_open(listener->part, completion->res);
+        lr__conn_open(listener, completion->res);
     }
     if (!completion->last)
         return;

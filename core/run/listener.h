@@ -29,6 +29,8 @@ struct lr__part;
 typedef struct lr__listener {
     struct lr_worker *worker;
     struct lr__part *part; /* where its connections belong */
+    uint32_t index;        /* the server's number of it */
+    bool is_tls;
     int sock;
     lr__id id;
     lr__listener_state state;

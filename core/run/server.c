@@ -11,7 +11,8 @@
 #include "core/base/mem.h"
 #include "core/base/status.h"
 #include "core/io/address.h"
-#include "core/run/conn.h"
+#include "core/io/socket.h"
+#include "core/run/hooks.h"
 #include "core/run/steer.h"
 #include "core/run/worker.h"
 #include "core/run/workers.h"
@@ -20,35 +21,45 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { HANDSHAKE_TIMEOUT_MS = 10000, BACKLOG = 4096, CONN_USER_SIZE_MAX = 65536 };
+enum {
+    HANDSHAKE_TIMEOUT_MS = 10000,
+    BACKLOG = 4096,
+    CONN_USER_SIZE_MAX = 65536,
+    WORKER_USER_SIZE_MAX = 1 << 20
+};
 
 static void on_drain_deadline(lr__timer *timer);
 
-static lr_status adopt(lr_server *s, const lr_server_options *given, lr_error *err)
+static lr_status adopt(lr_server *s, const lr_server_options *given, const char *name,
+                       lr_error *err)
 {
     lr_server_options options;
 
-    LR_TRY(lr__options_adopt(&options, sizeof(options), given, "lr_server_options", err));
+    LR_TRY(lr__options_adopt(&options, sizeof(options), given, name, err));
     if (!options.handlers)
-        return lr__fail(err, LR_EOPTION, "lr_server_options: handlers is missing");
-    if (!options.context)
-        return lr__fail(err, LR_EOPTION, "lr_server_options: context is missing");
+        return lr__fail(err, LR_EOPTION, "%s: handlers is missing", name);
     LR_TRY(
         lr__options_adopt(&s->handlers, sizeof(s->handlers), options.handlers, "lr_handlers", err));
     if (options.conn_user_size > CONN_USER_SIZE_MAX)
         return lr__fail(err, LR_EOPTION, "conn_user_size: %u is above %d", options.conn_user_size,
                         CONN_USER_SIZE_MAX);
+    if (options.worker_user_size > WORKER_USER_SIZE_MAX)
+        return lr__fail(err, LR_EOPTION, "worker_user_size: %u is above %d",
+                        options.worker_user_size, WORKER_USER_SIZE_MAX);
     if (options.fragment_size_max != 0 && (options.fragment_size_max < LR__FRAGMENT_MIN ||
                                            options.fragment_size_max > LR__FRAGMENT_MAX))
         return lr__fail(err, LR_EOPTION, "fragment_size_max: %u is not in %d..%d",
                         options.fragment_size_max, LR__FRAGMENT_MIN, LR__FRAGMENT_MAX);
     s->user = options.user;
     s->conn_user_size = options.conn_user_size;
+    s->worker_user_size = options.worker_user_size;
+    s->connection_count_max = options.connection_count_max ? options.connection_count_max : LR_NONE;
+    s->on_refused = options.on_refused;
     s->handshake_timeout_ms =
         options.handshake_timeout_ms ? options.handshake_timeout_ms : HANDSHAKE_TIMEOUT_MS;
     s->idle_timeout_ms = options.idle_timeout_ms ? options.idle_timeout_ms : LR_NONE;
     s->fragment_size_max = options.fragment_size_max ? options.fragment_size_max : LR__FRAGMENT_MAX;
-    s->context = lr_context_retain(options.context);
+    s->context = options.context ? lr_context_retain(options.context) : NULL;
     return LR_OK;
 }
 
@@ -67,7 +78,48 @@ static lr_status make_parts(lr_server *s, lr_error *err)
         lr__list_init(&part->conns);
         lr__timer_init(&part->drain_deadline, on_drain_deadline);
         lr__slab_init(&part->users, s->conn_user_size ? s->conn_user_size : 1, LR__CONNECTIONS_MAX);
+        if (s->worker_user_size == 0)
+            continue;
+        part->worker_user = lr__alloc_zero(1, s->worker_user_size);
+        if (!part->worker_user)
+            return lr__fail(err, LR_ENOMEM, "lr_server: out of memory");
     }
+    return LR_OK;
+}
+
+static void free_parts(lr_server *s)
+{
+    for (uint32_t i = 0; s->parts && i < s->workers->count; i++)
+        lr__free(s->parts[i].worker_user);
+    lr__free(s->parts);
+    lr_context_release(s->context);
+}
+
+lr_status lr__server_init(lr_server *s, lr_workers *on, const lr_server_options *options,
+                          const char *name, lr_error *err)
+{
+    uint32_t index = 0;
+    lr_status status;
+
+    if (atomic_load(&on->begun))
+        return lr__fail(err, LR_ESTATE, "%s: the workers have been started", name);
+    while (index < on->server_count && on->servers[index])
+        index++;
+    if (index == LR__SERVERS_MAX)
+        return lr__fail(err, LR_EOPTION, "%s: more than %d servers and clients", name,
+                        LR__SERVERS_MAX);
+    s->workers = on;
+    status = adopt(s, options, name, err);
+    if (status == LR_OK)
+        status = make_parts(s, err);
+    if (status != LR_OK) {
+        free_parts(s);
+        return status;
+    }
+    s->index = index;
+    on->servers[index] = s;
+    if (index == on->server_count)
+        on->server_count++;
     return LR_OK;
 }
 
@@ -79,25 +131,14 @@ lr_status lr_server_new(lr_workers *on, const lr_server_options *options, lr_ser
 
     LR_BUG_IF(!on || !out, LR_EINVAL);
     *out = NULL;
-    if (on->started)
-        return lr__fail(err, LR_ESTATE, "lr_server_new: the workers have been started");
-    if (on->server_count == LR__SERVERS_MAX)
-        return lr__fail(err, LR_EOPTION, "lr_server_new: more than %d servers", LR__SERVERS_MAX);
     s = lr__alloc_zero(1, sizeof(*s));
     if (!s)
         return lr__fail(err, LR_ENOMEM, "lr_server: out of memory");
-    s->workers = on;
-    status = adopt(s, options, err);
-    if (status == LR_OK)
-        status = make_parts(s, err);
+    status = lr__server_init(s, on, options, "lr_server_options", err);
     if (status != LR_OK) {
-        lr_context_release(s->context);
-        lr__free(s->parts);
         lr__free(s);
         return status;
     }
-    s->index = on->server_count;
-    on->servers[on->server_count++] = s;
     *out = s;
     return LR_OK;
 }
@@ -116,6 +157,35 @@ static lr_status status_of_listen(int error)
     }
 }
 
+static lr_status fail_listen(int error, const struct sockaddr_storage *address, socklen_t len,
+                             lr_error *err)
+{
+    char text[128];
+
+    lr__address_text(address, len, text, sizeof(text));
+    return lr__fail_sys(err, status_of_listen(error), error, "listen on %s", text);
+}
+
+/* A unix socket: there is no SO_REUSEPORT, so all workers accept from one queue. */
+static lr_status bind_unix(lr_server *s, const lr_listen_options *options,
+                           const struct sockaddr_storage *address, socklen_t len, int *socks,
+                           lr_error *err)
+{
+    lr_workers *on = s->workers;
+    lr__listen_options listen = {.address = (const struct sockaddr *)address,
+                                 .address_len = len,
+                                 .backlog = options->backlog ? (int)options->backlog : BACKLOG,
+                                 .incoming_cpu = -1};
+
+    for (uint32_t i = 0; i < on->count; i++) {
+        socks[i] = i == 0 ? on->backend->listen(on->world, &listen)
+                          : on->backend->listen_dup(on->world, socks[0]);
+        if (socks[i] < 0)
+            return fail_listen(-socks[i], address, len, err);
+    }
+    return LR_OK;
+}
+
 /* Binds one socket per worker; the first one finds out whether anybody else has the port. */
 static lr_status bind_all(lr_server *s, const lr_listen_options *options,
                           struct sockaddr_storage *address, socklen_t len, int *socks,
@@ -128,20 +198,18 @@ static lr_status bind_all(lr_server *s, const lr_listen_options *options,
                                  .share_port = true,
                                  .incoming_cpu = -1};
     bool steer = lr__workers_may_steer(on, address);
-    char text[64];
 
-    lr__address_text(address, len, text, sizeof(text));
     for (uint32_t i = 0; i < on->count; i++) {
         listen.incoming_cpu = steer ? on->list[i]->cpu : -1;
         listen.exclusive = i == 0 && !options->share_port;
         socks[i] = on->backend->listen(on->world, &listen);
         if (socks[i] < 0)
-            return lr__fail_sys(err, status_of_listen(-socks[i]), -socks[i], "listen on %s", text);
+            return fail_listen(-socks[i], address, len, err);
         if (i == 0) { /* the others join the port that the kernel chose */
             int ret = on->backend->sock_name(on->world, socks[0], false, address, &len);
 
             if (ret != 0)
-                return lr__fail_sys(err, LR_ESYSTEM, -ret, "listen on %s", text);
+                return fail_listen(-ret, address, len, err);
         }
     }
     return LR_OK;
@@ -151,6 +219,10 @@ static lr_status bind_host(lr_server *s, const lr_listen_options *options,
                            struct sockaddr_storage *address, socklen_t *len, int *socks,
                            lr_error *err)
 {
+    if (options->path) {
+        LR_TRY(lr__address_unix(options->path, address, len, err));
+        return bind_unix(s, options, address, *len, socks, err);
+    }
     if (options->host) {
         LR_TRY(lr__address_resolve(options->host, options->port, address, len, err));
         return bind_all(s, options, address, *len, socks, err);
@@ -160,22 +232,53 @@ static lr_status bind_host(lr_server *s, const lr_listen_options *options,
     return bind_all(s, options, address, *len, socks, err);
 }
 
+/* The same on every worker: the first that no server has. */
+static uint32_t free_listener(const lr_workers *on)
+{
+    const lr_worker *w = on->list[0];
+    uint32_t slot = 0;
+
+    while (slot < w->listener_count && w->listeners[slot].part)
+        slot++;
+    return slot;
+}
+
 static void keep_listeners(lr_server *s, const struct sockaddr_storage *address, socklen_t len,
-                           const int *socks)
+                           bool is_tls, const int *socks)
 {
     lr_workers *on = s->workers;
-    lr__bound *bound = &s->bound[s->bound_count++];
+    lr__bound *bound = &s->bound[s->bound_count];
+    uint32_t slot = free_listener(on);
 
     lr__address_text(address, len, bound->text, sizeof(bound->text));
     bound->port = lr__address_port(address);
+    bound->address = *address;
+    bound->address_len = len;
     for (uint32_t i = 0; i < on->count; i++) {
         lr_worker *w = on->list[i];
+        lr__listener *listener = &w->listeners[slot];
 
-        lr__listener_init(&w->listeners[w->listener_count], w, &s->parts[i], socks[i],
-                          w->listener_count);
-        w->listener_count++;
+        lr__listener_init(listener, w, &s->parts[i], socks[i], slot);
+        listener->index = s->bound_count;
+        listener->is_tls = is_tls;
+        if (slot == w->listener_count)
+            w->listener_count++;
     }
-    on->listener_count++;
+    s->bound_count++;
+}
+
+static lr_status check_listen(const lr_server *s, const lr_listen_options *options, lr_error *err)
+{
+    if (atomic_load(&s->workers->begun))
+        return lr__fail(err, LR_ESTATE, "lr_server_listen: the workers have been started");
+    if (free_listener(s->workers) == LR__LISTENERS_MAX)
+        return lr__fail(err, LR_EOPTION, "lr_server_listen: more than %d listeners",
+                        LR__LISTENERS_MAX);
+    if (options->path && (options->host || options->port || options->share_port))
+        return lr__fail(err, LR_EOPTION, "lr_listen_options: path goes with no host and port");
+    if (!options->plain && !s->context)
+        return lr__fail(err, LR_EOPTION, "lr_listen_options: a server without context is plain");
+    return LR_OK;
 }
 
 lr_status lr_server_listen(lr_server *s, const lr_listen_options *options, uint32_t *index,
@@ -190,11 +293,7 @@ lr_status lr_server_listen(lr_server *s, const lr_listen_options *options, uint3
 
     LR_BUG_IF(!s || !options, LR_EINVAL);
     LR_TRY(lr__options_adopt(&adopted, sizeof(adopted), options, "lr_listen_options", err));
-    if (s->workers->started)
-        return lr__fail(err, LR_ESTATE, "lr_server_listen: the workers have been started");
-    if (s->workers->listener_count == LR__LISTENERS_MAX)
-        return lr__fail(err, LR_EOPTION, "lr_server_listen: more than %d listeners",
-                        LR__LISTENERS_MAX);
+    LR_TRY(check_listen(s, &adopted, err));
     bound = lr__realloc(s->bound, (s->bound_count + 1) * sizeof(*bound));
     if (!bound)
         return lr__fail(err, LR_ENOMEM, "lr_server_listen: out of memory");
@@ -211,7 +310,7 @@ lr_status lr_server_listen(lr_server *s, const lr_listen_options *options, uint3
     }
     if (index)
         *index = s->bound_count;
-    keep_listeners(s, &address, len, socks);
+    keep_listeners(s, &address, len, !adopted.plain, socks);
     return LR_OK;
 }
 
@@ -261,6 +360,32 @@ void *lr_server_user(const lr_server *s)
     return s->user;
 }
 
+void *lr_server_worker_user(const lr_server *s, const lr_worker *w)
+{
+    LR_BUG_IF(!s || !w || w->workers != s->workers, NULL);
+    return s->parts[w->index].worker_user;
+}
+
+bool lr__part_take_place(lr__part *part)
+{
+    lr_server *s = part->server;
+
+    if (s->connection_count_max == LR_NONE)
+        return true;
+    if (atomic_fetch_add_explicit(&s->places, 1, memory_order_relaxed) < s->connection_count_max)
+        return true;
+    atomic_fetch_sub_explicit(&s->places, 1, memory_order_relaxed);
+    return false;
+}
+
+void lr__part_give_place(lr__part *part)
+{
+    lr_server *s = part->server;
+
+    if (s->connection_count_max != LR_NONE)
+        atomic_fetch_sub_explicit(&s->places, 1, memory_order_relaxed);
+}
+
 /* Listeners of servers whose workers never started are closed here. */
 static void close_idle_listeners(lr_server *s)
 {
@@ -284,18 +409,26 @@ static void close_idle_listeners(lr_server *s)
     }
 }
 
+void lr__server_fini(lr_server *s)
+{
+    LR_CHECK(!lr__workers_are_running(s->workers));
+    close_idle_listeners(s);
+    for (uint32_t i = 0; i < s->workers->count; i++)
+        lr__slab_fini(&s->parts[i].users);
+    for (uint32_t i = 0; i < s->bound_count; i++) {
+        if (s->bound[i].address.ss_family == AF_UNIX)
+            lr__socket_unlink((struct sockaddr *)&s->bound[i].address, s->bound[i].address_len);
+    }
+    s->workers->servers[s->index] = NULL;
+    free_parts(s);
+    lr__free(s->bound);
+}
+
 void lr_server_free(lr_server *s)
 {
     if (!s)
         return;
-    LR_CHECK(!s->workers->started);
-    close_idle_listeners(s);
-    for (uint32_t i = 0; i < s->workers->count; i++)
-        lr__slab_fini(&s->parts[i].users);
-    s->workers->servers[s->index] = NULL;
-    lr_context_release(s->context);
-    lr__free(s->parts);
-    lr__free(s->bound);
+    lr__server_fini(s);
     lr__free(s);
 }
 
@@ -306,8 +439,9 @@ void lr__part_start(lr__part *part)
     lr_worker *w = part->worker;
 
     part->started = true;
-    if (part->server->handlers.on_worker_start)
-        part->server->handlers.on_worker_start(w, part->server);
+    if (!part->server->is_client)
+        lr__hook_worker(w, part->server, LR__HOOK_WORKER_START,
+                        part->server->handlers.on_worker_start);
     for (uint32_t i = 0; i < w->listener_count; i++) {
         if (w->listeners[i].part == part)
             lr__listener_start(&w->listeners[i]);
@@ -372,7 +506,8 @@ void lr__part_stop(lr__part *part)
 {
     LR_DCHECK(lr__part_is_over(part));
     lr__timer_cancel(&part->worker->timers, &part->drain_deadline);
-    if (part->started && part->server->handlers.on_worker_stop)
-        part->server->handlers.on_worker_stop(part->worker, part->server);
+    if (part->started && !part->server->is_client)
+        lr__hook_worker(part->worker, part->server, LR__HOOK_WORKER_STOP,
+                        part->server->handlers.on_worker_stop);
     part->started = false;
 }

@@ -13,6 +13,7 @@
 #include <lockring/server.h>
 
 #include <stdatomic.h>
+#include <sys/socket.h>
 
 struct lr_worker;
 
@@ -21,6 +22,7 @@ typedef struct lr__part {
     struct lr_worker *worker;
     lr__slab users; /* lr_conn_user() bytes */
     lr__list conns; /* lr_conn.node */
+    void *worker_user; /* lr_server_worker_user() */
     bool started;   /* on_worker_start has run */
     bool draining;
     bool cut; /* what is left was aborted, and what still comes will be */
@@ -29,27 +31,45 @@ typedef struct lr__part {
 } lr__part;
 
 typedef struct lr__bound {
-    char text[64]; /* "127.0.0.1:8443" */
+    char text[128]; /* "127.0.0.1:8443", "unix:/path" */
     uint16_t port;
+    struct sockaddr_storage address;
+    socklen_t address_len;
 } lr__bound;
 
 enum { LR__DRAIN_NO = 0, LR__DRAIN_YES = 1, LR__DRAIN_CUT = 2 };
 
+/* A client's half of an lr_client too. */
 struct lr_server {
     lr_workers *workers;
     lr_handlers handlers;
     lr_context *context;
     void *user;
-    uint32_t conn_user_size;
+    bool is_client;
+    uint32_t conn_user_size, worker_user_size;
+    uint32_t connection_count_max; /* LR_NONE: none */
+    void (*on_refused)(lr_worker *w, lr_server *s, lr_status why);
     uint32_t handshake_timeout_ms, idle_timeout_ms; /* LR_NONE: none */
     uint32_t fragment_size_max;
     uint32_t index;   /* in workers->servers */
     lr__part *parts;  /* [workers->count] */
     lr__bound *bound; /* [bound_count] */
     uint32_t bound_count;
+    _Atomic uint32_t places; /* taken of connection_count_max, if there is one; workers add and
+                              * subtract, one per accepted connection */
     _Atomic uint32_t drain_ms; /* of the first lr_server_drain(); set before drain */
     _Atomic int drain;         /* LR__DRAIN_*; only rises; any thread writes, workers read */
 };
+
+/* Fills a zeroed server and joins it to the workers; fini undoes both. name: of the struct, for
+ * errors. */
+lr_status lr__server_init(lr_server *s, lr_workers *on, const lr_server_options *options,
+                          const char *name, lr_error *err);
+void lr__server_fini(lr_server *s);
+
+/* A place among connection_count_max; false: there is none. */
+bool lr__part_take_place(lr__part *part);
+void lr__part_give_place(lr__part *part);
 
 /* Worker thread, at its start: on_worker_start, listeners armed. */
 void lr__part_start(lr__part *part);

@@ -12,6 +12,7 @@
 #include "core/base/mem.h"
 #include "core/base/status.h"
 #include "core/run/conn.h"
+#include "core/run/object.h"
 #include "core/run/server.h"
 #include "core/run/workers.h"
 
@@ -73,6 +74,8 @@ lr_status lr__worker_open(lr_worker *w, lr_error *err)
     w->plaintext = lr__alloc(LR__PLAINTEXT_SIZE);
     if (!w->held || !w->plaintext)
         return lr__fail(err, LR_ENOMEM, "worker %u: out of memory", w->index);
+    lr__objects_init(w);
+    lr__mailbox_init(&w->mailbox);
     atomic_store(&w->wake_ring, w->ring);
     return LR_OK;
 }
@@ -140,10 +143,8 @@ static void advance(lr_worker *w)
         lr__conn_advance(LR_CONTAINER_OF(node, lr_conn, ready));
 }
 
-static void take_mail(lr_worker *w)
+static void deliver(lr__message *message)
 {
-    lr__message *message = lr__mailbox_take(&w->mailbox);
-
     while (message) {
         lr__message *next = message->next;
 
@@ -184,7 +185,7 @@ static bool is_over(lr_worker *w)
         if (workers->servers[i] && !lr__part_is_over(&workers->servers[i]->parts[w->index]))
             return false;
     }
-    return w->control_seen == atomic_load(&workers->control);
+    return w->file_requests == 0 && w->control_seen == atomic_load(&workers->control);
 }
 
 static void stop_parts(lr_worker *w)
@@ -196,6 +197,9 @@ static void stop_parts(lr_worker *w)
             lr__part_stop(&workers->servers[i]->parts[w->index]);
     }
     lr__timer_cancel(&w->timers, &w->trim);
+    w->finishing = true;
+    lr__objects_close(w);
+    lr__user_timers_free(w);
 }
 
 bool lr__worker_turn(lr_worker *w)
@@ -217,11 +221,13 @@ bool lr__worker_turn(lr_worker *w)
         dispatch(w, &w->completions[i]);
     advance(w);
     (void)lr__timers_run(&w->timers, w->now_ns, LR__TIMERS_PER_TURN);
-    take_mail(w);
+    deliver(lr__mailbox_take(&w->mailbox));
     look_at_control(w);
     flush(w);
-    if (is_over(w)) {
+    if (!w->finishing && is_over(w))
         stop_parts(w);
+    if (w->finishing && w->objects.live == 0) {
+        deliver(lr__mailbox_close(&w->mailbox));
         going = false;
     }
     (void)lr__current_set(before);
@@ -252,6 +258,7 @@ void lr__worker_close(lr_worker *w)
     (void)lr__current_set(before);
     lr__timers_fini(&w->timers);
     lr__slab_fini(&w->conns);
+    lr__slab_fini(&w->objects);
     lr__buf_pool_fini(&w->buffers);
     lr__rand_fini(&w->rand);
     close_ring(w);
@@ -278,10 +285,15 @@ void lr__worker_wake(lr_worker *w)
     atomic_fetch_sub(&w->wakers, 1);
 }
 
-void lr__worker_post(lr_worker *w, lr__message *message)
+bool lr__worker_post(lr_worker *w, lr__message *message)
 {
-    if (lr__mailbox_post(&w->mailbox, message))
+    bool first;
+
+    if (!lr__mailbox_post(&w->mailbox, message, &first))
+        return false;
+    if (first)
         lr__worker_wake(w);
+    return true;
 }
 
 lr_status lr__worker_replica(lr_worker *w, lr_context *context, lr__replica **out, lr_error *err)
@@ -297,10 +309,4 @@ lr_status lr__worker_replica(lr_worker *w, lr_context *context, lr__replica **ou
     LR_TRY(lr__replica_new(context, out, err));
     lr__list_append(&w->replicas, &(*out)->node);
     return LR_OK;
-}
-
-uint32_t lr_worker_index(const lr_worker *worker)
-{
-    LR_CHECK(worker != NULL);
-    return worker->index;
 }

@@ -30,10 +30,11 @@ enum {
     LR__COMPLETIONS_PER_TURN = 256,
     LR__TIMERS_PER_TURN = 1024,
     LR__PLAINTEXT_SIZE = 16384 + 256,
-    LR__CONNECTIONS_MAX = LR__SLAB_SLOT_MAX - LR__LISTENERS_MAX
+    LR__OBJECT_SLOT_FIRST = LR__SLAB_SLOT_MAX / 2,
+    LR__CONNECTIONS_MAX = LR__OBJECT_SLOT_FIRST - LR__LISTENERS_MAX
 };
 
-/* Ring slots: listeners first, then the slots of the connection slab. */
+/* Ring slots: listeners first, then the connection slab's, and from the middle on the objects'. */
 static inline lr__id lr__conn_ring_id(uint32_t slot, uint32_t generation)
 {
     return lr__id_make(slot + LR__LISTENERS_MAX, generation);
@@ -55,6 +56,9 @@ typedef struct lr_worker {
     uint64_t now_ns; /* of this turn */
     lr__timers timers;
     lr__slab conns;
+    lr__slab objects;        /* watches and files (core/run/object.h) */
+    uint32_t file_requests;  /* of them under way */
+    lr__list user_timers;    /* lr_timer.node */
     lr__buf_pool buffers;
     lr__rand rand;
     lr__list replicas; /* lr__replica.node */
@@ -67,10 +71,16 @@ typedef struct lr_worker {
     uint32_t listener_count;
     lr__log_limit log_limit;
     bool parts_started;    /* the first turn starts the servers' parts */
+    bool finishing;        /* and they have been stopped: only objects are left */
+    uint64_t hook_calls;
     uint32_t control_seen; /* of workers->control */
     uint32_t closed_since_trim;
     lr__timer trim;
     lr__completion completions[LR__COMPLETIONS_PER_TURN];
+
+    _Atomic uint64_t hook; /* which hook it is in (core/run/hooks.h); written by the worker, read
+                            * by the watchdog (relaxed) */
+    _Atomic bool taken;    /* a thread runs it, or did: set once by that thread */
 
     pthread_t thread;
     bool thread_started;
@@ -93,8 +103,10 @@ void lr__worker_free(lr_worker *w);
 
 /* Any thread, async-signal-safe: makes the worker look at stop and drain flags. */
 void lr__worker_wake(lr_worker *w);
-/* Any thread: deliver runs on the worker. The message is the caller's until then. */
-void lr__worker_post(lr_worker *w, lr__message *message);
+/* Any thread: deliver runs on the worker and owns the message from then on. False: the worker has
+ * not begun or has ended, and the message is still the caller's. */
+bool lr__worker_post(lr_worker *w, lr__message *message);
+void lr__user_timers_free(lr_worker *w); /* those that the program left */
 
 /* The worker's replica of a context, made on first use. */
 lr_status lr__worker_replica(lr_worker *w, lr_context *context, lr__replica **out, lr_error *err);

@@ -77,7 +77,8 @@ static lr_worker *worker_new(lr_workers *workers, uint32_t index, int cpu)
     w->cpu = cpu;
     lr__slab_init(&w->conns, sizeof(struct lr_conn), LR__CONNECTIONS_MAX);
     lr__buf_pool_init(&w->buffers);
-    lr__mailbox_init(&w->mailbox);
+    (void)lr__mailbox_close(&w->mailbox); /* until it begins */
+    lr__list_init(&w->user_timers);
     lr__list_init(&w->replicas);
     lr__list_init(&w->ready);
     lr__list_init(&w->flush);
@@ -231,9 +232,11 @@ lr_status lr_workers_start(lr_workers *workers, lr_error *err)
     int error;
 
     LR_BUG_IF(!workers, LR_EINVAL);
-    if (workers->started || workers->ended)
+    if (atomic_exchange(&workers->begun, true))
         return lr__fail(err, LR_ESTATE, "lr_workers_start: these workers have been started");
     workers->started = true;
+    for (uint32_t i = 0; i < workers->count; i++)
+        atomic_store(&workers->list[i]->taken, true);
     spawned = spawn(workers, args, &line, &error);
     (void)pthread_mutex_lock(&line.mutex);
     while (line.opened + line.failed < spawned)
@@ -284,14 +287,38 @@ void lr_workers_join(lr_workers *workers)
         w->thread_started = false;
     }
     workers->started = false;
-    workers->ended = true;
+}
+
+lr_status lr_workers_run(lr_workers *workers, uint32_t index, lr_error *err)
+{
+    lr_status status;
+    lr_worker *w;
+
+    LR_BUG_IF(!workers || index >= workers->count, LR_EINVAL);
+    w = workers->list[index];
+    if (atomic_exchange(&w->taken, true))
+        return lr__fail(err, LR_ESTATE, "lr_workers_run: worker %u has a thread, or had one",
+                        index);
+    atomic_store(&workers->begun, true);
+    atomic_fetch_add(&workers->running, 1);
+    status = lr__worker_open(w, err);
+    while (status == LR_OK && lr__worker_turn(w))
+        continue;
+    lr__worker_close(w);
+    atomic_fetch_sub(&workers->running, 1);
+    return status;
+}
+
+bool lr__workers_are_running(const lr_workers *workers)
+{
+    return workers->started || atomic_load(&workers->running) != 0;
 }
 
 void lr_workers_free(lr_workers *workers)
 {
     if (!workers)
         return;
-    LR_CHECK(!workers->started);
+    LR_CHECK(!lr__workers_are_running(workers));
     for (uint32_t i = 0; i < workers->server_count; i++)
         LR_CHECK(workers->servers[i] == NULL);
     free_workers(workers);

@@ -23,12 +23,13 @@ struct lr_workers {
     uint32_t count;
     bool pinned;
     lr_toggle steer;
-    bool started; /* threads have been started, and not yet joined */
-    bool ended;   /* and joined: they are not started again */
+    bool started; /* threads of ours have been started, and not yet joined */
     struct lr_worker **list;
     struct lr_server *servers[LR__SERVERS_MAX]; /* null where one was freed */
-    uint32_t server_count, listener_count;
+    uint32_t server_count;
 
+    _Atomic bool begun;       /* some worker has had a thread: set by start and run */
+    _Atomic uint32_t running; /* threads inside lr_workers_run() */
     _Atomic uint32_t control; /* raised by stop and drain, from any thread; workers compare */
     _Atomic bool stopping;    /* set once, by any thread: end when the last connection has ended */
 };
@@ -36,6 +37,9 @@ struct lr_workers {
 /* lr_workers_new() for a back end and a world of the caller's: simulation. */
 lr_status lr__workers_new_on(const lr_workers_options *options, const lr__backend *backend,
                              void *world, lr_workers **out, lr_error *err);
+
+/* Is any thread in a worker, or may be? */
+bool lr__workers_are_running(const lr_workers *workers);
 
 /* Raises control and wakes every worker. Async-signal-safe. */
 void lr__workers_signal(lr_workers *workers);

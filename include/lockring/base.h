@@ -67,6 +67,7 @@ typedef enum lr_toggle { LR_DEFAULT = 0, LR_ON = 1, LR_OFF = 2 } lr_toggle;
     X(LR_EADDRINUSE, -204, "the address is in use")                                                \
     X(LR_EFILE, -205, "a file cannot be read")                                                     \
     X(LR_ERANDOM, -206, "the system gives no random bytes")                                        \
+    X(LR_ECONNECT, -207, "the connection cannot be made")                                          \
     X(LR_ECERTIFICATE, -300, "a certificate is not valid or not usable")                           \
     X(LR_EKEY, -301, "a private key is not valid or does not match")                               \
     X(LR_ETLS, -302, "the handshake or a record failed")                                           \
@@ -87,6 +88,7 @@ typedef enum lr_toggle { LR_DEFAULT = 0, LR_ON = 1, LR_OFF = 2 } lr_toggle;
     X(LR_ECONNECTIONS, -504, "the server has its highest number of connections")                   \
     X(LR_EDRAIN_TIMEOUT, -505, "the server drained and its deadline passed")                       \
     X(LR_ELINGER_TIMEOUT, -506, "the peer did not take the last answer in time")                   \
+    X(LR_ECONNECT_TIMEOUT, -507, "making the connection took too long")                            \
     X(LR_EGONE, -600, "the object is gone")                                                        \
     X(LR_ECLOSED, -601, "the connection is closed")                                                \
     X(LR_EABORTED, -602, "the connection was aborted by the program")

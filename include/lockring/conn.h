@@ -18,6 +18,26 @@ extern "C" {
 
 typedef struct lr_conn lr_conn;
 struct lr_server;
+struct lr_client;
+
+/* The name of a connection: a value that any thread may copy and keep for as long as the workers
+ * exist. It never names another connection. All zero names none. */
+typedef struct lr_conn_id {
+    lr_worker *worker;
+    uint32_t slot, generation;
+} lr_conn_id;
+
+/* A stream of bytes that is asked for when there is room to send them, lr_conn_write_source(). */
+typedef struct lr_source {
+    /* Writes at most cap bytes, at least one, to out and returns how many; 0: the stream has
+     * ended; LR_EAGAIN: nothing now, lr_conn_source_ready() will tell; any other status ends the
+     * connection with that reason. cap is at most 16384. It may call everything on c. */
+    int64_t (*pull)(lr_conn *c, void *out, size_t cap, void *arg);
+    /* Exactly once, when pull will not be called any more: LR_OK after its end, LR_ECLOSED if the
+     * connection went first. May be null. */
+    void (*done)(lr_conn *c, lr_status status, void *arg);
+    void *arg;
+} lr_source;
 
 /* Queues all of bytes, copied, or takes nothing and returns LR_EAGAIN: more than 1 MB would wait.
  * LR_ESTATE before on_secure; LR_ECLOSED after lr_conn_end() and once the connection is closing;
@@ -25,6 +45,31 @@ struct lr_server;
  * only answers what it reads needs no flow control; on_drain fires below 64 KB, also after
  * LR_EAGAIN (but a write of more than 1 MB never fits). (S59) */
 LR_API LR_WORKER LR_NODISCARD lr_status lr_conn_write(lr_conn *c, lr_slice bytes);
+
+/* The same for several pieces, all or none: they are sent as if they were one. */
+LR_API LR_WORKER LR_NODISCARD lr_status lr_conn_writev(lr_conn *c, const lr_slice *pieces,
+                                                       size_t count);
+
+/* Borrows bytes, of any length, until release(arg): called exactly once, on this worker, when all
+ * of them are sealed or the connection has ended (then before on_close); perhaps inside this call.
+ * What is borrowed counts as queued. LR_EAGAIN if already more than 1 MB waits. After any failure
+ * nothing was taken and release is not called. */
+LR_API LR_WORKER LR_NODISCARD lr_status lr_conn_write_take(lr_conn *c, lr_slice bytes,
+                                                           void (*release)(void *arg), void *arg);
+
+/* Queues a stream behind what is queued; later writes queue behind its end. The struct is copied.
+ * At most one send's worth (64 KB) is pulled ahead, so its length does not matter; lr_conn_queued()
+ * does not know it. After a failure nothing was taken and done is not called. */
+LR_API LR_WORKER LR_NODISCARD lr_status lr_conn_write_source(lr_conn *c, const lr_source *source);
+
+/* A source that answered LR_EAGAIN has bytes, or its end, now. Harmless at any other time. */
+LR_API LR_WORKER void lr_conn_source_ready(lr_conn *c);
+
+/* No on_data until lr_conn_resume(): the peer's window closes, and nothing is lost. One record that
+ * is being delivered may still come. Counts once; a paused connection does not see its peer's end
+ * either. (S59) */
+LR_API LR_WORKER void lr_conn_pause(lr_conn *c);
+LR_API LR_WORKER void lr_conn_resume(lr_conn *c);
 
 /* Sends what is queued, close_notify and FIN, discards what still comes (64 KB or 2 s) and closes.
  * on_data does not fire any more. Before on_secure it is lr_conn_abort(). */
@@ -41,8 +86,24 @@ LR_API LR_WORKER size_t lr_conn_queued(const lr_conn *c); /* bytes that wait, se
 LR_API LR_WORKER bool lr_conn_set_fragment_size_max(lr_conn *c, uint32_t bytes);
 
 LR_API LR_WORKER lr_worker *lr_conn_worker(const lr_conn *c);
-LR_API LR_WORKER struct lr_server *lr_conn_server(const lr_conn *c);
+LR_API LR_WORKER struct lr_server *lr_conn_server(const lr_conn *c); /* null: made by a client */
+LR_API LR_WORKER struct lr_client *lr_conn_client(const lr_conn *c); /* null: a server's */
 LR_API LR_WORKER void *lr_conn_user(lr_conn *c); /* conn_user_size zeroed bytes; null if 0 */
+
+/* Is it a TLS connection? Plain ones have the same hooks: on_secure means that they may be written
+ * to, and version, cipher and so on stay 0 or empty. */
+LR_API LR_WORKER bool lr_conn_is_tls(const lr_conn *c);
+LR_API LR_WORKER uint32_t lr_conn_listener(const lr_conn *c); /* lr_server_listen()'s index */
+
+LR_API LR_WORKER lr_conn_id lr_conn_id_of(const lr_conn *c);
+/* The connection of that name, on its own worker, until its on_close has returned; else null. */
+LR_API LR_WORKER lr_conn *lr_conn_find(lr_conn_id id);
+/* Calls fn on the connection's worker, in a later turn, with null if the connection is gone.
+ * Posts of one thread to one worker keep their order. LR_ENOMEM, LR_EINVAL (the id of no
+ * connection), LR_EGONE (the worker has ended): fn is not called then. */
+LR_API LR_ANY LR_NODISCARD lr_status lr_conn_post(lr_conn_id id,
+                                                  void (*fn)(lr_conn *or_null, void *arg),
+                                                  void *arg);
 
 /* A number for logs: worker, slot and generation; never used again by these workers. */
 LR_API LR_WORKER uint64_t lr_conn_number(const lr_conn *c);

@@ -40,13 +40,19 @@ typedef struct lr_handlers {
 typedef struct lr_server_options {
     size_t size;                   /* LR_SERVER_OPTIONS */
     const lr_handlers *handlers;   /* copied; required */
-    lr_context *context;           /* the server adds a reference; required */
+    lr_context *context;           /* the server adds a reference; null: plain listeners only */
     void *user;                    /* lr_server_user() */
     uint32_t conn_user_size;       /* zeroed bytes behind lr_conn_user(), at most 64 KB; default
                                     * 0 */
     uint32_t handshake_timeout_ms; /* absolute, from accept to on_secure; default 10 s (S120) */
     uint32_t idle_timeout_ms;      /* no byte either way; default: none */
     uint32_t fragment_size_max;    /* 512..16384; default 16384 (S85) */
+    uint32_t worker_user_size;     /* zeroed bytes behind lr_server_worker_user(), at most 1 MB */
+    uint32_t connection_count_max; /* over all workers; above it a client is accepted and reset, and
+                                    * counted; default: none (S46) */
+    void (*on_refused)(lr_worker *w, lr_server *s,
+                       lr_status why); /* a connection was accepted and
+                                        * reset: LR_ECONNECTIONS, LR_ENOMEM [none] */
 } lr_server_options;
 #define LR_SERVER_OPTIONS .size = sizeof(lr_server_options)
 
@@ -62,17 +68,22 @@ typedef struct lr_listen_options {
     bool share_port;  /* let another process with the same setting bind the port too; without it a
                        * port in use is LR_EADDRINUSE */
     uint32_t backlog; /* per worker; default 4096, cut by net.core.somaxconn */
+    const char *path; /* instead of host and port: a unix socket, "@name" for an abstract one; what
+                       * a dead process left there is replaced, and it is removed at the end */
+    bool plain;       /* connections without TLS, with the same hooks */
 } lr_listen_options;
 #define LR_LISTEN_OPTIONS .size = sizeof(lr_listen_options)
 
 /* Binds and listens at once, one socket per worker (SO_REUSEPORT), before lr_workers_start(); what
  * arrives before then waits in the backlog. *index, if not null, gets the listener's number, from
- * 0. At most 64 per lr_workers. LR_EADDRESS, LR_EADDRINUSE, LR_ESYSTEM. */
+ * 0. A unix socket is one queue for all workers. At most 64 per lr_workers. LR_EADDRESS,
+ * LR_EADDRINUSE, LR_ESYSTEM, LR_EOPTION. */
 LR_API LR_SETUP LR_NODISCARD lr_status lr_server_listen(lr_server *s,
                                                         const lr_listen_options *options,
                                                         uint32_t *index, lr_error *err);
 
-/* The bound address of a listener as the system reports it, "127.0.0.1:8443" (S47). */
+/* The bound address of a listener as the system reports it, "127.0.0.1:8443" or "unix:/path"
+ * (S47). */
 LR_API LR_ANY bool lr_server_address(const lr_server *s, uint32_t index, char *out, size_t cap);
 LR_API LR_ANY uint16_t lr_server_port(const lr_server *s, uint32_t index); /* 0: no such listener */
 
@@ -84,6 +95,9 @@ LR_API LR_ANY void lr_server_drain(lr_server *s, uint32_t deadline_ms);
 
 LR_API LR_ANY uint64_t lr_server_connection_count(const lr_server *s); /* now open (S49) */
 LR_API LR_ANY void *lr_server_user(const lr_server *s);
+/* The server's own zeroed bytes on that worker; null if worker_user_size is 0. They live from
+ * on_worker_start to lr_server_free(). */
+LR_API LR_WORKER void *lr_server_worker_user(const lr_server *s, const lr_worker *w);
 
 /* After lr_workers_join(), or before lr_workers_start(). Null is allowed. */
 LR_API LR_SETUP void lr_server_free(lr_server *s);

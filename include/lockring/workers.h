@@ -6,7 +6,8 @@
  * any number of them. Life: new, attach servers, start, (serve,) stop, join, free the servers,
  * free.
  *
- * Threads  as tagged; lr_workers_stop() may also be called from a signal handler.
+ * Threads  as tagged; lr_workers_stop() may also be called from a signal handler. A worker is a
+ *          thread of the library's (lr_workers_start) or of the caller's (lr_workers_run).
  * Memory   options are copied.
  * Errors   err may be null; its text names what and where in one line. */
 #ifndef LOCKRING_WORKERS_H
@@ -41,6 +42,8 @@ typedef struct lr_workers_options {
     lr_log_level log_level; /* default: LR_LOG_WARN */
     lr_log_fn log;          /* default: standard error */
     void *log_user;         /* handed to log */
+    uint32_t stall_threshold_ms; /* a hook that keeps its worker for longer is logged while it does,
+                                  * with its name, and counted; default: none (no thread looks) */
 } lr_workers_options;
 #define LR_WORKERS_OPTIONS .size = sizeof(lr_workers_options)
 
@@ -53,6 +56,13 @@ LR_API LR_SETUP LR_NODISCARD lr_status lr_workers_new(const lr_workers_options *
 /* Starts the threads and returns as soon as each has its ring, or all have ended because one had
  * none (LR_ERING, LR_ENOMEM, LR_ESYSTEM). */
 LR_API LR_SETUP LR_NODISCARD lr_status lr_workers_start(lr_workers *workers, lr_error *err);
+
+/* Instead of lr_workers_start(): the calling thread is worker index until the workers are stopped
+ * and its last connection has ended. Every worker needs a thread that does so; pinning is the
+ * caller's. Join those threads before lr_workers_free(). LR_ERING, LR_ENOMEM: it could not begin;
+ * LR_ESTATE: that worker runs or ran already. */
+LR_API LR_ANY LR_NODISCARD lr_status lr_workers_run(lr_workers *workers, uint32_t index,
+                                                    lr_error *err);
 
 /* Drains every server as lr_server_drain() does and ends the threads when the last connection has
  * ended. Only the first call's deadline counts, except that 0 cuts what is left at once. Async-
@@ -68,7 +78,44 @@ LR_API LR_SETUP void lr_workers_free(lr_workers *workers);
 LR_API LR_ANY uint32_t lr_workers_count(const lr_workers *workers);
 LR_API LR_ANY const char *lr_workers_ring(const lr_workers *workers); /* "uring", "epoll"; static */
 
-LR_API LR_WORKER uint32_t lr_worker_index(const lr_worker *worker); /* from 0 */
+LR_API LR_ANY lr_worker *lr_workers_worker(lr_workers *workers, uint32_t index); /* null: none */
+LR_API LR_ANY uint32_t lr_worker_index(const lr_worker *worker);                 /* from 0 */
+
+/* Calls fn on the worker, in a later turn. Posts of one thread to one worker keep their order.
+ * LR_ENOMEM, LR_EGONE (the worker has ended): fn is not called then. */
+LR_API LR_ANY LR_NODISCARD lr_status lr_worker_post(lr_worker *worker,
+                                                    void (*fn)(lr_worker *worker, void *arg),
+                                                    void *arg);
+
+/* The clocks of this turn: monotonic nanoseconds, and milliseconds since 1970. */
+LR_API LR_WORKER uint64_t lr_worker_now_ns(const lr_worker *worker);
+LR_API LR_WORKER int64_t lr_worker_wall_ms(const lr_worker *worker);
+
+/* A timer of one worker, on a wheel of 1 ms. */
+typedef struct lr_timer lr_timer;
+LR_API LR_WORKER LR_NODISCARD lr_status lr_timer_new(lr_worker *worker,
+                                                     void (*fire)(lr_timer *timer, void *user),
+                                                     void *user, lr_timer **out);
+/* Fires once, not before delay_ms from now; set again, it moves. */
+LR_API LR_WORKER void lr_timer_set(lr_timer *timer, uint32_t delay_ms);
+LR_API LR_WORKER void lr_timer_cancel(lr_timer *timer);
+LR_API LR_WORKER lr_worker *lr_timer_worker(const lr_timer *timer);
+/* Also inside fire; null is allowed. Timers must be freed before their worker ends (a server's
+ * on_worker_stop is the last chance). */
+LR_API LR_WORKER void lr_timer_free(lr_timer *timer);
+
+enum { LR_READABLE = 1, LR_WRITABLE = 2, LR_HANGUP = 4 };
+
+/* A descriptor of the program's on the worker's ring. fn is told of edges: at once if it is ready,
+ * and then of news, so read or write until EAGAIN. LR_HANGUP is told unasked. The descriptor stays
+ * the caller's. A descriptor that cannot be waited for (a file) is told as 0 events, once. */
+typedef struct lr_watch lr_watch;
+LR_API LR_WORKER LR_NODISCARD lr_status lr_worker_watch_fd(
+    lr_worker *worker, int fd, unsigned events,
+    void (*fn)(lr_watch *watch, int fd, unsigned events, void *user), void *user, lr_watch **out);
+/* fn is not called any more and the descriptor may be closed. Also inside fn; null is allowed.
+ * Watches must be closed before their worker ends (on_worker_stop is the last chance). */
+LR_API LR_WORKER void lr_watch_close(lr_watch *watch);
 
 #ifdef __cplusplus
 }

@@ -3,8 +3,10 @@
 
 set(LOCKRING_PUBLIC_HEADERS
     include/lockring/base.h
+    include/lockring/client.h
     include/lockring/conn.h
     include/lockring/context.h
+    include/lockring/file.h
     include/lockring/lockring.h
     include/lockring/run.h
     include/lockring/server.h
@@ -57,6 +59,7 @@ set(LOCKRING_TLS_SOURCES
 
 # core/run: joins the others.
 set(LOCKRING_RUN_SOURCES
+    core/run/client.c
     core/run/conn.c
     core/run/conn_get.c
     core/run/conn_read.c
