@@ -9,15 +9,18 @@
  * Operations are started by calls that never fail and never block; what came of them is returned as
  * values by lr__ring_wait(). Every operation is named by {slot, generation} of its owner (an
  * lr__id) and an op; together they are the user_data of io_uring. At most one operation of each op
- * is in flight per id.
+ * is in flight per id. An id stands for one thing: a socket (ACCEPT, or CONNECT and then RECV and
+ * SEND, and CLOSE), a descriptor that is polled (POLL), or a file (FILE).
  *
  * The rules (tests/unit/ring_contract.c):
  *  1. Each started operation gets exactly one completion with last = true; none follows it. After
  *     the completion of LR__OP_CLOSE nothing comes for its id any more, and it comes only after the
- *     last completions of the id's recv and send.
- *  2. ACCEPT and RECV are persistent: they go on until they are stopped, fail or (recv) end. Their
- *     bytes and connections come in order. A full buffer pool, CQ overflow and a multishot request
- *     that the kernel ended early are healed inside and never seen.
+ *     last completions of the id's other operations.
+ *  2. ACCEPT, RECV and POLL are persistent: they go on until they are stopped, fail or (recv) end.
+ *     Their bytes and connections come in order. A full buffer pool, CQ overflow and a multishot
+ *     request that the kernel ended early are healed inside and never seen. POLL tells of edges:
+ *     once when it starts on what is ready, then of news, perhaps several in one, perhaps one that
+ *     was known; nothing but the last completion comes once it is stopped.
  *  3. Between different ids any order is allowed.
  *  4. Memory given to SEND belongs to the ring until its last completion, and a slot must not be
  *     used under another generation before that (the caller recycles it after LR__OP_CLOSE).
@@ -32,13 +35,19 @@
 
 #include <sys/socket.h>
 
+struct open_how;
+struct statx;
+
 typedef enum lr__op {
     LR__OP_NONE = 0,
-    LR__OP_ACCEPT = 1, /* res: the new socket, or -errno and last */
-    LR__OP_RECV = 2,   /* res: bytes in data; 0 and last: the peer ended; -errno and last */
-    LR__OP_SEND = 3,   /* always last; res: the whole length, or -errno */
-    LR__OP_CLOSE = 4,  /* always last; res: 0 */
-    LR__OP_COUNT = 5
+    LR__OP_ACCEPT = 1,  /* res: the new socket, or -errno and last */
+    LR__OP_RECV = 2,    /* res: bytes in data; 0 and last: the peer ended; -errno and last */
+    LR__OP_SEND = 3,    /* always last; res: the whole length, or -errno */
+    LR__OP_CLOSE = 4,   /* always last; res: 0 */
+    LR__OP_CONNECT = 5, /* always last; res: 0 or -errno */
+    LR__OP_POLL = 6,    /* res: what is ready (POLLIN ...), or -errno and last */
+    LR__OP_FILE = 7,    /* always last; res: of the call: a descriptor, bytes, 0, or -errno */
+    LR__OP_COUNT = 8
 } lr__op;
 
 /* slot:24 | generation:32 | op:8 from the top down; an id has op 0. */
@@ -104,6 +113,27 @@ typedef struct lr__listen_options {
     int incoming_cpu; /* SO_INCOMING_CPU; -1: none */
 } lr__listen_options;
 
+typedef enum lr__file_kind {
+    LR__FILE_OPEN, /* openat2(dir_fd, path, how): res is the descriptor */
+    LR__FILE_STAT, /* statx(fd) of what is open */
+    LR__FILE_READ, /* pread(fd, buf, len, offset): res is bytes, 0 at the end of the file */
+    LR__FILE_CLOSE /* close(fd) */
+} lr__file_kind;
+
+/* One file operation; borrowed, with all that it points to, until its completion. A path may name
+ * a FIFO, whose open waits for a writer: a path that a peer has chosen is opened with O_NONBLOCK,
+ * which changes nothing for READ. */
+typedef struct lr__file_op {
+    lr__file_kind kind;
+    int fd; /* OPEN: of the directory, or AT_FDCWD */
+    const char *path;
+    struct open_how *how; /* linux/openat2.h */
+    struct statx *statx;  /* STAT: filled with the basic fields */
+    void *buf;
+    uint64_t offset;
+    uint32_t len;
+} lr__file_op;
+
 /* Begins every back end's ring. */
 typedef struct lr__ring {
     const struct lr__backend *backend;
@@ -135,17 +165,35 @@ typedef struct lr__backend {
     void (*recv)(lr__ring *ring, int sock, lr__id id);
     void (*buffer_give)(lr__ring *ring, uint16_t buffer);
     void (*send)(lr__ring *ring, int sock, lr__id id, const void *bytes, uint32_t len);
-    /* Ends ACCEPT or RECV of the id early; its last completion follows (-ECANCELED, if nothing else
-     * came first). Harmless if the last completion is already under way; twice is once. */
+    /* The first operation of a socket of `socket`, and the only one until its completion but for
+     * end. The address is copied. After a failure the socket is still the caller's to end. Where
+     * the queue of an AF_UNIX listener is full: -EAGAIN, or it waits for room. */
+    void (*connect)(lr__ring *ring, int sock, lr__id id, const struct sockaddr *address,
+                    socklen_t len);
+    /* fd is the caller's and may be closed as soon as the poll has been stopped, before its last
+     * completion. events: POLLIN, POLLOUT; POLLERR and POLLHUP are always told. -EPERM: of a file
+     * or directory, which is always ready. -EEXIST: this ring polls that fd already (epoll). */
+    void (*poll)(lr__ring *ring, int fd, lr__id id, uint32_t events);
+    /* Where the back end has no way to do it later (epoll) it is done in the next wait: a file that
+     * is not in the page cache then stops the worker. It cannot be stopped. */
+    void (*file)(lr__ring *ring, lr__id id, const lr__file_op *op);
+    /* Ends ACCEPT, RECV or POLL of the id early; its last completion follows (-ECANCELED, if
+     * nothing else came first). Harmless if the last completion is already under way; twice is
+     * once. */
     void (*stop)(lr__ring *ring, lr__id id, lr__op op);
-    /* Ends the id's accept, recv and send (cancelled by their user_data) and closes the socket, all
-     * in one batch. reset: the peer gets an RST at once and unsent bytes are dropped. */
+    /* Ends the id's accept, connect, recv and send (cancelled by their user_data) and closes the
+     * socket, all in one batch. reset: the peer gets an RST at once and unsent bytes are dropped.
+     */
     void (*end)(lr__ring *ring, int sock, lr__id id, bool reset);
 
     /* Plain calls, none blocks. Those that return int give 0 (or a socket) or -errno. */
     int (*listen)(void *world, const lr__listen_options *options); /* any thread */
-    void (*listen_close)(void *world, int listener);               /* any thread; nothing armed */
-    int (*accept_now)(lr__ring *ring, int listener);               /* -EAGAIN: the queue is empty */
+    /* Any thread: the same queue under another descriptor (AF_UNIX has no SO_REUSEPORT). The queue
+     * lives until the last of them is closed. */
+    int (*listen_dup)(void *world, int listener);
+    int (*socket)(void *world, int family);          /* a stream socket to connect */
+    void (*listen_close)(void *world, int listener); /* any thread; nothing armed */
+    int (*accept_now)(lr__ring *ring, int listener); /* -EAGAIN: the queue is empty */
     int (*shutdown_write)(lr__ring *ring, int sock); /* sends FIN behind what was sent */
     int (*sock_name)(void *world, int sock, bool peer, struct sockaddr_storage *out,
                      socklen_t *len);
@@ -194,6 +242,22 @@ static inline void lr__ring_send(lr__ring *ring, int sock, lr__id id, const void
                                  uint32_t len)
 {
     ring->backend->send(ring, sock, id, bytes, len);
+}
+
+static inline void lr__ring_connect(lr__ring *ring, int sock, lr__id id,
+                                    const struct sockaddr *address, socklen_t len)
+{
+    ring->backend->connect(ring, sock, id, address, len);
+}
+
+static inline void lr__ring_poll(lr__ring *ring, int fd, lr__id id, uint32_t events)
+{
+    ring->backend->poll(ring, fd, id, events);
+}
+
+static inline void lr__ring_file(lr__ring *ring, lr__id id, const lr__file_op *op)
+{
+    ring->backend->file(ring, id, op);
 }
 
 static inline void lr__ring_stop(lr__ring *ring, lr__id id, lr__op op)
