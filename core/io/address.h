@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* core/io/address.h: socket addresses and their text, "127.0.0.1:8443" and "[::1]:8443". */
+/* core/io/address.h: socket addresses and their text: "127.0.0.1:8443", "[::1]:8443",
+ * "unix:/run/x.sock", "unix:@name" (abstract) and "unix:" (unnamed). */
 #ifndef LR_CORE_IO_ADDRESS_H
 #define LR_CORE_IO_ADDRESS_H
 
@@ -7,7 +8,7 @@
 
 #include <sys/socket.h>
 
-enum { LR__ADDRESS_TEXT_MAX = 64 };
+enum { LR__ADDRESS_TEXT_MAX = 128 }; /* "unix:", a path of 108, the terminator */
 
 /* Cut to fit, terminated; "?" for a family not known here. */
 void lr__address_text(const struct sockaddr_storage *address, socklen_t len, char *out, size_t cap);
@@ -17,5 +18,12 @@ uint16_t lr__address_port(const struct sockaddr_storage *address); /* 0: none */
  * the resolver's reason in err. */
 lr_status lr__address_resolve(const char *host, uint16_t port, struct sockaddr_storage *out,
                               socklen_t *len, lr_error *err);
+/* Only an address in digits: never asks a resolver, so it never blocks. */
+lr_status lr__address_numeric(const char *host, uint16_t port, struct sockaddr_storage *out,
+                              socklen_t *len, lr_error *err);
+
+/* AF_UNIX: a path, or '@' and an abstract name. LR_EADDRESS if it is empty or too long. */
+lr_status lr__address_unix(const char *path, struct sockaddr_storage *out, socklen_t *len,
+                           lr_error *err);
 
 #endif

@@ -11,11 +11,16 @@
  * fills less than its buffer has emptied the socket (epoll(7)), unless an end, an error or urgent
  * data was announced. Readable sockets with a receive on stand in the list `ready` and take turns
  * of a few buffers. With no buffer left they stay there, unread, and do not keep the wait from
- * sleeping. Listeners are level-triggered and in the set only while their accept is on. */
+ * sleeping. Listeners are level-triggered and in the set only while their accept is on.
+ *
+ * A polled descriptor is in the set, edge-triggered, for as long as its poll is on; what it said is
+ * kept in `told` until a wait has room. Removing it at the stop is what lets the caller close it at
+ * once. File operations have no readiness: a wait does them, in order, as plain calls. */
 #include "core/base/check.h"
 #include "core/base/list.h"
 #include "core/base/mem.h"
 #include "core/base/status.h"
+#include "core/io/file.h"
 #include "core/io/ops.h"
 #include "core/io/recv_pool.h"
 #include "core/io/slots.h"
@@ -38,11 +43,15 @@ enum {
 
 typedef struct epoll_slot {
     lr__ops ops;
-    lr__list ready;       /* in ready or accepting */
-    lr__list out;         /* in sending or ending */
-    const uint8_t *bytes; /* of the send, what is left of it */
+    lr__list ready; /* in ready, accepting or polled */
+    lr__list out;   /* in sending, ending or files */
+    union {
+        const uint8_t *bytes; /* of the send, what is left of it */
+        const lr__file_op *file;
+    };
     uint32_t bytes_len, send_len;
     int sock;
+    uint32_t events, told; /* of the poll: wanted; not yet returned */
     bool initialised;
     bool watched;  /* in the epoll set */
     bool readable; /* since the last receive that found it empty */
@@ -62,6 +71,8 @@ typedef struct epoll_ring {
     lr__due due;
     lr__list ready;     /* readable, with a receive on */
     lr__list accepting; /* listeners with connections in their queue */
+    lr__list polled;    /* with something told */
+    lr__list files;     /* operations to do */
     lr__list sending;   /* to try now */
     lr__list ending;    /* to close, after the sends */
     uint64_t now_ns;
@@ -115,7 +126,7 @@ static void fail_op(epoll_ring *r, epoll_slot *s, lr__op op, int error)
 static void finish_send(epoll_ring *r, epoll_slot *s, int32_t res)
 {
     s->blocked = false;
-    s->ops.send_res = res;
+    s->ops.due_res = res;
     lr__due_add(&r->due, &s->ops, LR__OP_SEND);
 }
 
@@ -159,13 +170,37 @@ static void flush_sends(epoll_ring *r)
     }
 }
 
+/* Connecting */
+
+static void finish_connect(epoll_ring *r, epoll_slot *s, int32_t res)
+{
+    s->ops.due_res = res;
+    lr__due_add(&r->due, &s->ops, LR__OP_CONNECT);
+}
+
+static bool is_connecting(const epoll_slot *s)
+{
+    return lr__ops_on(&s->ops, LR__OP_CONNECT) && !(s->ops.due & lr__op_bit(LR__OP_CONNECT));
+}
+
+/* The socket has become writable or has failed. */
+static void on_connected(epoll_ring *r, epoll_slot *s)
+{
+    int error = 0;
+    socklen_t len = sizeof(error);
+
+    if (getsockopt(s->sock, SOL_SOCKET, SO_ERROR, &error, &len) != 0)
+        error = errno;
+    finish_connect(r, s, -error);
+}
+
 /* Ending */
 
 static void stop_op(epoll_ring *r, epoll_slot *s, lr__op op)
 {
     if (!lr__ops_on(&s->ops, op) || (s->ops.due & lr__op_bit(op)))
         return;
-    if (op == LR__OP_ACCEPT)
+    if (op == LR__OP_ACCEPT || op == LR__OP_POLL)
         unwatch(r, s);
     lr__list_remove(&s->ready);
     lr__due_add(&r->due, &s->ops, op);
@@ -175,6 +210,8 @@ static void close_socket(epoll_ring *r, epoll_slot *s)
 {
     stop_op(r, s, LR__OP_ACCEPT);
     stop_op(r, s, LR__OP_RECV);
+    if (is_connecting(s))
+        finish_connect(r, s, -ECANCELED);
     if (lr__ops_on(&s->ops, LR__OP_SEND) && !(s->ops.due & lr__op_bit(LR__OP_SEND)))
         finish_send(r, s, -ECANCELED);
     if (s->reset)
@@ -308,7 +345,41 @@ static uint32_t accept_all(epoll_ring *r, lr__completion *out, uint32_t cap)
     return n;
 }
 
+/* Polling and files */
+
+static uint32_t tell_polled(epoll_ring *r, lr__completion *out, uint32_t cap)
+{
+    uint32_t n = 0;
+
+    while (n < cap && !lr__list_is_empty(&r->polled)) {
+        epoll_slot *s = LR_CONTAINER_OF(lr__list_pop(&r->polled), epoll_slot, ready);
+
+        n += lr__ops_give(&r->due, &s->ops, LR__OP_POLL, (int32_t)s->told, false, &out[n]);
+        s->told = 0;
+    }
+    return n;
+}
+
+static uint32_t do_files(epoll_ring *r, lr__completion *out, uint32_t cap)
+{
+    uint32_t n = 0;
+
+    while (n < cap && !lr__list_is_empty(&r->files)) {
+        epoll_slot *s = LR_CONTAINER_OF(lr__list_pop(&r->files), epoll_slot, out);
+
+        n += lr__ops_give(&r->due, &s->ops, LR__OP_FILE, lr__file_do(s->file), true, &out[n]);
+    }
+    return n;
+}
+
 /* Waiting */
+
+static void on_polled(epoll_ring *r, epoll_slot *s, uint32_t events)
+{
+    s->told |= events & s->events; /* EPOLLIN is POLLIN, and so the others */
+    if (s->told && lr__list_is_empty(&s->ready))
+        lr__list_append(&r->polled, &s->ready);
+}
 
 static void on_event(epoll_ring *r, const struct epoll_event *event)
 {
@@ -327,6 +398,12 @@ static void on_event(epoll_ring *r, const struct epoll_event *event)
             lr__list_append(&r->accepting, &s->ready);
         return;
     }
+    if (lr__ops_on(&s->ops, LR__OP_POLL)) {
+        on_polled(r, s, event->events);
+        return;
+    }
+    if (event->events & (EPOLLOUT | EPOLLERR | EPOLLHUP) && is_connecting(s))
+        on_connected(r, s);
     if (event->events & (EPOLLOUT | EPOLLERR | EPOLLHUP) && s->blocked) {
         s->blocked = false;
         lr__list_append(&r->sending, &s->out);
@@ -383,6 +460,7 @@ static void ask(epoll_ring *r, bool block, uint64_t deadline_ns)
 static bool has_work(const epoll_ring *r)
 {
     return r->due.first || r->slots.refused_count > 0 || !lr__list_is_empty(&r->accepting) ||
+           !lr__list_is_empty(&r->polled) || !lr__list_is_empty(&r->files) ||
            (!lr__list_is_empty(&r->ready) && r->pool.free_count > 0);
 }
 
@@ -412,6 +490,8 @@ static uint32_t epoll_wait_turn(lr__ring *ring, uint64_t deadline_ns, lr__comple
         flush_sends(r);
         n = take_own(r, out, cap);
         n += accept_all(r, out + n, cap - n);
+        n += tell_polled(r, out + n, cap - n);
+        n += do_files(r, out + n, cap - n);
         n += receive_all(r, out + n, cap - n);
         n += take_own(r, out + n, cap - n);
         r->now_ns = lr__clock_now();
@@ -490,6 +570,54 @@ static void epoll_send(lr__ring *ring, int sock, lr__id id, const void *bytes, u
     lr__list_append(&r->sending, &s->out);
 }
 
+static void epoll_connect(lr__ring *ring, int sock, lr__id id, const struct sockaddr *address,
+                          socklen_t len)
+{
+    epoll_ring *r = epoll_of(ring);
+    epoll_slot *s = start(r, id, sock, LR__OP_CONNECT);
+    int ret;
+
+    if (!s)
+        return;
+    LR_DCHECK(s->ops.on == lr__op_bit(LR__OP_CONNECT));
+    ret = connect(sock, address, len) == 0 ? 0 : -errno; /* it does not block, and says how far */
+    if (ret == -EINPROGRESS)
+        ret = watch_stream(r, s); /* not before: a socket without a peer says EPOLLHUP */
+    else if (ret == 0)
+        finish_connect(r, s, 0);
+    if (ret != 0)
+        finish_connect(r, s, ret);
+}
+
+static void epoll_poll(lr__ring *ring, int fd, lr__id id, uint32_t events)
+{
+    epoll_ring *r = epoll_of(ring);
+    epoll_slot *s = start(r, id, fd, LR__OP_POLL);
+    struct epoll_event event = {.data.u64 = id};
+
+    if (!s)
+        return;
+    LR_DCHECK(s->ops.on == lr__op_bit(LR__OP_POLL));
+    s->events = events | EPOLLERR | EPOLLHUP;
+    s->told = 0;
+    event.events = s->events | EPOLLET;
+    s->watched = epoll_ctl(r->set, EPOLL_CTL_ADD, fd, &event) == 0;
+    if (!s->watched) /* -EPERM, or -EEXIST: the set has one place for an fd */
+        fail_op(r, s, LR__OP_POLL, -errno);
+}
+
+static void epoll_file(lr__ring *ring, lr__id id, const lr__file_op *op)
+{
+    epoll_ring *r = epoll_of(ring);
+    epoll_slot *s = start(r, id, -1, LR__OP_FILE);
+
+    if (!s)
+        return;
+    LR_DCHECK(s->ops.on == lr__op_bit(LR__OP_FILE));
+    s->file = op;
+    lr__list_append(&r->files, &s->out);
+}
+
 static void epoll_buffer_give(lr__ring *ring, uint16_t buffer)
 {
     epoll_ring *r = epoll_of(ring);
@@ -504,7 +632,7 @@ static void epoll_stop(lr__ring *ring, lr__id id, lr__op op)
     epoll_ring *r = epoll_of(ring);
     epoll_slot *s = lr__slots_find(&r->slots, lr__id_slot(id));
 
-    LR_DCHECK(op == LR__OP_ACCEPT || op == LR__OP_RECV);
+    LR_DCHECK(op == LR__OP_ACCEPT || op == LR__OP_RECV || op == LR__OP_POLL);
     if (s && s->initialised && s->ops.generation == lr__id_generation(id))
         stop_op(r, s, op);
 }
@@ -563,6 +691,8 @@ static lr_status epoll_open(void *world, const lr__ring_config *config, lr__ring
     r->has_pwait2 = true;
     lr__list_init(&r->ready);
     lr__list_init(&r->accepting);
+    lr__list_init(&r->polled);
+    lr__list_init(&r->files);
     lr__list_init(&r->sending);
     lr__list_init(&r->ending);
     if (lr__slots_init(&r->slots, sizeof(epoll_slot)) != LR_OK ||
@@ -585,8 +715,16 @@ static void epoll_close(lr__ring *ring)
 {
     epoll_ring *r = epoll_of(ring);
 
+    lr__list *node;
+
     flush_sends(r);
     flush_ends(r);
+    while ((node = lr__list_pop(&r->files)) != NULL) { /* what was given up does not stay open */
+        const lr__file_op *op = LR_CONTAINER_OF(node, epoll_slot, out)->file;
+
+        if (op->kind == LR__FILE_CLOSE)
+            (void)lr__file_do(op);
+    }
     free_ring(r);
 }
 
@@ -605,6 +743,12 @@ lr_status lr__backend_probe_epoll(lr_error *err)
 static uint64_t epoll_now(lr__ring *ring)
 {
     return epoll_of(ring)->now_ns;
+}
+
+static int epoll_socket(void *world, int family)
+{
+    (void)world;
+    return lr__socket_open(family, true);
 }
 
 static int epoll_accept_now(lr__ring *ring, int listener)
@@ -626,9 +770,14 @@ const lr__backend lr__backend_epoll = {
     .recv = epoll_recv,
     .buffer_give = epoll_buffer_give,
     .send = epoll_send,
+    .connect = epoll_connect,
+    .poll = epoll_poll,
+    .file = epoll_file,
     .stop = epoll_stop,
     .end = epoll_end,
     .listen = lr__real_listen,
+    .listen_dup = lr__real_listen_dup,
+    .socket = epoll_socket,
     .listen_close = lr__real_listen_close,
     .accept_now = epoll_accept_now,
     .shutdown_write = lr__real_shutdown_write,

@@ -1,7 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 #include "core/io/ops.h"
 
+#include <assert.h>
 #include <errno.h>
+
+enum { WITH_RES = 1 << LR__OP_SEND | 1 << LR__OP_CONNECT | 1 << LR__OP_FILE };
+
+static_assert(LR__OP_COUNT <= 8, "a set of ops is a byte");
 
 void lr__due_add(lr__due *due, lr__ops *ops, lr__op op)
 {
@@ -23,11 +28,11 @@ uint32_t lr__due_take(lr__due *due, lr__completion *out, uint32_t cap)
 
     while (n < cap && due->first) {
         lr__ops *ops = due->first;
-        lr__op op = (lr__op)__builtin_ctz(ops->due); /* ACCEPT, RECV, SEND, CLOSE */
+        lr__op op = (lr__op)__builtin_ctz(ops->due);
         int32_t res = -ECANCELED;
 
-        if (op == LR__OP_SEND)
-            res = ops->send_res;
+        if (lr__op_bit(op) & WITH_RES)
+            res = ops->due_res;
         else if (op == LR__OP_CLOSE)
             res = 0;
         ops->due &= (uint8_t)~lr__op_bit(op);

@@ -16,9 +16,9 @@
 typedef struct lr__ops {
     struct lr__ops *next_due;
     uint32_t slot, generation;
-    int32_t send_res; /* of a SEND that is due */
-    uint8_t on, due;  /* sets; due is a subset of on */
-    bool closed;      /* the socket is closed, CLOSE follows the last of the others */
+    int32_t due_res; /* of the SEND, CONNECT or FILE that is due; an id has one of them on */
+    uint8_t on, due; /* sets; due is a subset of on */
+    bool closed;     /* the socket is closed, CLOSE follows the last of the others */
 } lr__ops;
 
 typedef struct lr__due {
@@ -40,7 +40,8 @@ static inline bool lr__ops_on(const lr__ops *ops, lr__op op)
     return (ops->on & lr__op_bit(op)) != 0;
 }
 
-/* Queues the last completion of an op: SEND with send_res, CLOSE with 0, others -ECANCELED. */
+/* Queues the last completion of an op: SEND, CONNECT and FILE with due_res, CLOSE with 0, others
+ * with -ECANCELED. */
 void lr__due_add(lr__due *due, lr__ops *ops, lr__op op);
 
 /* Returns what is due, in order of queueing; of one id CLOSE comes last. */

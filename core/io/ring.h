@@ -9,16 +9,18 @@
  * Operations are started by calls that never fail and never block; what came of them is returned as
  * values by lr__ring_wait(). Every operation is named by {slot, generation} of its owner (an
  * lr__id) and an op; together they are the user_data of io_uring. At most one operation of each op
- * is in flight per id.
+ * is in flight per id. An id stands for one thing: a socket (ACCEPT, or CONNECT and then RECV and
+ * SEND, and CLOSE), a descriptor that is polled (POLL), or a file (FILE).
  *
  * The rules (tests/unit/ring_contract.c):
  *  1. Each started operation gets exactly one completion with last = true; none follows it. After
  *     the completion of LR__OP_CLOSE nothing comes for its id any more, and it comes only after the
- *     last completions of the id's recv and send.
+ *     last completions of the id's other operations.
  *  2. ACCEPT, RECV and POLL are persistent: they go on until they are stopped, fail or (recv) end.
  *     Their bytes and connections come in order. A full buffer pool, CQ overflow and a multishot
  *     request that the kernel ended early are healed inside and never seen. POLL tells of edges:
- *     once when it starts on what is ready, then of news, perhaps several in one.
+ *     once when it starts on what is ready, then of news, perhaps several in one, perhaps one that
+ *     was known; nothing but the last completion comes once it is stopped.
  *  3. Between different ids any order is allowed.
  *  4. Memory given to SEND belongs to the ring until its last completion, and a slot must not be
  *     used under another generation before that (the caller recycles it after LR__OP_CLOSE).
@@ -118,13 +120,15 @@ typedef enum lr__file_kind {
     LR__FILE_CLOSE /* close(fd) */
 } lr__file_kind;
 
-/* One file operation; borrowed, with all that it points to, until its completion. */
+/* One file operation; borrowed, with all that it points to, until its completion. A path may name
+ * a FIFO, whose open waits for a writer: a path that a peer has chosen is opened with O_NONBLOCK,
+ * which changes nothing for READ. */
 typedef struct lr__file_op {
     lr__file_kind kind;
     int fd; /* OPEN: of the directory, or AT_FDCWD */
     const char *path;
-    struct open_how *how;
-    struct statx *statx; /* STAT: filled */
+    struct open_how *how; /* linux/openat2.h */
+    struct statx *statx;  /* STAT: filled with the basic fields */
     void *buf;
     uint64_t offset;
     uint32_t len;
@@ -161,11 +165,14 @@ typedef struct lr__backend {
     void (*recv)(lr__ring *ring, int sock, lr__id id);
     void (*buffer_give)(lr__ring *ring, uint16_t buffer);
     void (*send)(lr__ring *ring, int sock, lr__id id, const void *bytes, uint32_t len);
-    /* The address is copied. After a failure the socket is still the caller's to end. */
+    /* The first operation of a socket of `socket`, and the only one until its completion but for
+     * end. The address is copied. After a failure the socket is still the caller's to end. Where
+     * the queue of an AF_UNIX listener is full: -EAGAIN, or it waits for room. */
     void (*connect)(lr__ring *ring, int sock, lr__id id, const struct sockaddr *address,
                     socklen_t len);
     /* fd is the caller's and may be closed as soon as the poll has been stopped, before its last
-     * completion. events: POLLIN, POLLOUT; POLLERR and POLLHUP are always told. */
+     * completion. events: POLLIN, POLLOUT; POLLERR and POLLHUP are always told. -EPERM: of a file
+     * or directory, which is always ready. -EEXIST: this ring polls that fd already (epoll). */
     void (*poll)(lr__ring *ring, int fd, lr__id id, uint32_t events);
     /* Where the back end has no way to do it later (epoll) it is done in the next wait: a file that
      * is not in the page cache then stops the worker. It cannot be stopped. */
@@ -181,8 +188,9 @@ typedef struct lr__backend {
 
     /* Plain calls, none blocks. Those that return int give 0 (or a socket) or -errno. */
     int (*listen)(void *world, const lr__listen_options *options); /* any thread */
-    int (*listen_dup)(void *world, int listener);    /* any thread: the same queue under another
-                                                      * descriptor (AF_UNIX has no SO_REUSEPORT) */
+    /* Any thread: the same queue under another descriptor (AF_UNIX has no SO_REUSEPORT). The queue
+     * lives until the last of them is closed. */
+    int (*listen_dup)(void *world, int listener);
     int (*socket)(void *world, int family);          /* a stream socket to connect */
     void (*listen_close)(void *world, int listener); /* any thread; nothing armed */
     int (*accept_now)(lr__ring *ring, int listener); /* -EAGAIN: the queue is empty */

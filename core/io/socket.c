@@ -4,12 +4,18 @@
 #include "core/base/check.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <stddef.h>
 #include <string.h>
 #include <sys/random.h>
+#include <sys/stat.h>
+#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
+
+enum { SUN_PATH_SIZE = sizeof(((struct sockaddr_un *)0)->sun_path) };
 
 static int set_int(int sock, int level, int name, int value)
 {
@@ -32,9 +38,9 @@ static int prepare(int sock, const lr__listen_options *options)
         ret = set_int(sock, IPPROTO_IPV6, IPV6_V6ONLY, 0);
     if (ret == 0 && is_ip(family))
         ret = set_int(sock, IPPROTO_TCP, TCP_NODELAY, 1);
-    if (ret == 0 && options->share_port)
+    if (ret == 0 && options->share_port && is_ip(family)) /* AF_UNIX: -EOPNOTSUPP from 6.13 on */
         ret = set_int(sock, SOL_SOCKET, SO_REUSEPORT, 1);
-    if (ret == 0 && options->incoming_cpu >= 0)
+    if (ret == 0 && options->incoming_cpu >= 0 && is_ip(family))
         ret = set_int(sock, SOL_SOCKET, SO_INCOMING_CPU, options->incoming_cpu);
     return ret;
 }
@@ -81,16 +87,81 @@ static int open_any(const lr__listen_options *options, bool only_bind)
     return open_listener(&again, only_bind);
 }
 
+/* The path of an AF_UNIX address that names a file, terminated; false: it does not. */
+static bool file_of(const struct sockaddr *address, socklen_t len, char path[SUN_PATH_SIZE + 1])
+{
+    const struct sockaddr_un *un = (const struct sockaddr_un *)(const void *)address;
+    size_t room = len > offsetof(struct sockaddr_un, sun_path)
+                      ? len - offsetof(struct sockaddr_un, sun_path)
+                      : 0;
+
+    if (address->sa_family != AF_UNIX || room == 0 || un->sun_path[0] == '\0')
+        return false;
+    room = room < SUN_PATH_SIZE ? room : SUN_PATH_SIZE;
+    memcpy(path, un->sun_path, room);
+    path[room] = '\0';
+    return true;
+}
+
+/* What a connection to it would meet: 0, or -errno. A full queue is -EAGAIN, not a wait. */
+static int knock(const struct sockaddr *address, socklen_t len)
+{
+    int sock = lr__socket_open(address->sa_family, true);
+    int ret = 0;
+
+    if (sock < 0)
+        return sock;
+    if (connect(sock, address, len) != 0)
+        ret = -errno;
+    (void)close(sock);
+    return ret;
+}
+
+/* A socket file on which nobody listens. */
+static bool is_stale(const struct sockaddr *address, socklen_t len, const char *path)
+{
+    struct stat status;
+
+    return lstat(path, &status) == 0 && S_ISSOCK(status.st_mode) &&
+           knock(address, len) == -ECONNREFUSED;
+}
+
+void lr__socket_unlink(const struct sockaddr *address, socklen_t len)
+{
+    char path[SUN_PATH_SIZE + 1];
+
+    if (file_of(address, len, path) && is_stale(address, len, path))
+        (void)unlink(path);
+}
+
+static int open_unix(const lr__listen_options *options)
+{
+    int ret = open_listener(options, false);
+
+    if (ret != -EADDRINUSE)
+        return ret;
+    lr__socket_unlink(options->address, options->address_len);
+    return open_listener(options, false);
+}
+
 int lr__socket_probe(const struct sockaddr *address, socklen_t len)
 {
     lr__listen_options options = {.address = address, .address_len = len, .incoming_cpu = -1};
+    char path[SUN_PATH_SIZE + 1];
+    struct stat status;
 
-    return open_any(&options, true);
+    if (!file_of(address, len, path))
+        return open_any(&options, true);
+    if (lstat(path, &status) != 0) /* a bind would leave its file behind */
+        return errno == ENOENT ? 0 : -errno;
+    return is_stale(address, len, path) ? 0 : -EADDRINUSE;
 }
 
 int lr__socket_listen(const lr__listen_options *options)
 {
     LR_DCHECK(options->address != NULL);
+    if (options->address->sa_family == AF_UNIX)
+        return open_unix(options);
     if (options->share_port && options->exclusive) {
         int ret = lr__socket_probe(options->address, options->address_len);
 
@@ -98,6 +169,20 @@ int lr__socket_listen(const lr__listen_options *options)
             return ret;
     }
     return open_any(options, false);
+}
+
+int lr__socket_open(int family, bool nonblocking)
+{
+    int sock = socket(family, SOCK_STREAM | SOCK_CLOEXEC | (nonblocking ? SOCK_NONBLOCK : 0), 0);
+    int ret;
+
+    if (sock < 0)
+        return -errno;
+    ret = is_ip(family) ? set_int(sock, IPPROTO_TCP, TCP_NODELAY, 1) : 0;
+    if (ret == 0)
+        return sock;
+    (void)close(sock);
+    return ret;
 }
 
 int lr__socket_accept(int listener, bool nonblocking)
@@ -175,6 +260,14 @@ int lr__real_listen(void *world, const lr__listen_options *options)
 {
     (void)world;
     return lr__socket_listen(options);
+}
+
+int lr__real_listen_dup(void *world, int listener)
+{
+    int copy = fcntl(listener, F_DUPFD_CLOEXEC, 0);
+
+    (void)world;
+    return copy >= 0 ? copy : -errno;
 }
 
 void lr__real_listen_close(void *world, int listener)

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-/* core/io/uring.c: the ring on io_uring; the only file that knows liburing.
+/* core/io/uring.c: the ring on io_uring. Only uring*.c know liburing.
  *
  * Everything belongs to the thread that opened the ring, but for the waker. One enter per wait:
  * what was started since the last one goes in with it, the next deadline is its time-out. Nothing
- * is submitted per event: accept and recv are multishot, recv fills buffers from one provided
- * ring.
+ * is submitted per event: accept, recv and poll are multishot, recv fills buffers from one
+ * provided ring.
  *
  * Per id there is one slot, found by user_data = id | op. Beside what ops.h knows, two sets of ops:
  *   armed    the kernel has a request whose CQE without F_MORE has not come
  *   stopped  the caller wants no more of it (stop or end)
- * An ACCEPT or RECV that is on is always armed, starved or due. CQEs that are not for the current
+ * An op that is on is always armed, starved or due. CQEs that are not for the current
  * generation, or not armed, only count.
  *
  * Receives that found no buffer are "starved": they wait in a list and are armed again in order, as
@@ -27,10 +27,11 @@
 #include "core/base/status.h"
 #include "core/io/library.h"
 #include "core/io/ops.h"
-#include "core/io/recv_pool.h"
 #include "core/io/slots.h"
 #include "core/io/socket.h"
-#include "core/io/uring_refusal.h"
+#include "core/io/uring_buffers.h"
+#include "core/io/uring_file.h"
+#include "core/io/uring_setup.h"
 #include "core/io/waker.h"
 
 #include <assert.h>
@@ -39,33 +40,34 @@
 #include <liburing.h>
 #include <poll.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum {
-    SQ_ENTRIES = 4096,
-    CQ_ENTRIES = 32768,
-    SQ_ENTRIES_MIN = 512, /* as far as -ENOMEM may push them down */
-    CQ_ENTRIES_MIN = 1024,
-    BUFFER_GROUP = 0,
-    BUFFER_RING_ENTRIES = LR__RECV_POOL_MAX, /* 16 KB; the pool grows without registering again */
-
     /* Requests of the ring itself: user_data without an id. */
     OP_CANCEL = LR__OP_COUNT,
     OP_WAKE = LR__OP_COUNT + 1,
     OP_MASK = 0xff
 };
 
-static_assert((LR__RECV_POOL_MAX & (LR__RECV_POOL_MAX - 1)) == 0, "buffer rings are powers of two");
-
 typedef struct uring_slot {
     lr__ops ops;
     lr__list starved;
-    const uint8_t *bytes; /* of the send, what is left of it */
-    uint32_t bytes_len;
+    union {
+        const uint8_t *bytes;             /* of the send, what is left of it */
+        struct sockaddr_storage *address; /* of the connect, for as long as it is on */
+        const lr__file_op *file;
+    };
+    union {
+        uint32_t bytes_len;
+        uint32_t events; /* of the poll */
+        socklen_t address_len;
+    };
     uint32_t send_len; /* as it was started */
     int sock;
     uint8_t armed, stopped;
-    bool is_starved;
+    bool is_starved : 1;
+    bool retried : 1; /* the file operation */
 } uring_slot;
 
 static_assert(sizeof(uring_slot) == 64, "a cache line per id");
@@ -73,12 +75,10 @@ static_assert(sizeof(uring_slot) == 64, "a cache line per id");
 typedef struct uring {
     lr__ring base;
     struct io_uring ring;
-    struct io_uring_buf_ring *buffers;
-    lr__recv_pool pool;
+    lr__uring_buffers buffers;
     lr__slots slots;
     lr__list starved;
     lr__due due;
-    uint32_t available; /* buffers that the kernel may fill, by what was reaped */
     uint32_t in_flight; /* requests whose memory or socket the kernel still uses */
     uint64_t now_ns;
     lr__waker waker;
@@ -107,35 +107,42 @@ static struct io_uring_sqe *get_sqe(uring *r)
     return sqe;
 }
 
-static void arm_accept(uring *r, uring_slot *s)
+/* Asks the kernel for what the slot says. */
+static void arm(uring *r, uring_slot *s, lr__op op)
 {
     struct io_uring_sqe *sqe = get_sqe(r);
 
-    io_uring_prep_multishot_accept(sqe, s->sock, NULL, NULL, SOCK_CLOEXEC);
-    io_uring_sqe_set_data64(sqe, lr__ops_id(&s->ops) | LR__OP_ACCEPT);
-    s->armed |= lr__op_bit(LR__OP_ACCEPT);
-    r->in_flight++;
-}
-
-static void arm_recv(uring *r, uring_slot *s)
-{
-    struct io_uring_sqe *sqe = get_sqe(r);
-
-    io_uring_prep_recv_multishot(sqe, s->sock, NULL, 0, 0);
-    sqe->flags |= IOSQE_BUFFER_SELECT;
-    sqe->buf_group = BUFFER_GROUP;
-    io_uring_sqe_set_data64(sqe, lr__ops_id(&s->ops) | LR__OP_RECV);
-    s->armed |= lr__op_bit(LR__OP_RECV);
-    r->in_flight++;
-}
-
-static void arm_send(uring *r, uring_slot *s)
-{
-    struct io_uring_sqe *sqe = get_sqe(r);
-
-    io_uring_prep_send(sqe, s->sock, s->bytes, s->bytes_len, MSG_WAITALL | MSG_NOSIGNAL);
-    io_uring_sqe_set_data64(sqe, lr__ops_id(&s->ops) | LR__OP_SEND);
-    s->armed |= lr__op_bit(LR__OP_SEND);
+    switch (op) {
+    case LR__OP_ACCEPT:
+        io_uring_prep_multishot_accept(sqe, s->sock, NULL, NULL, SOCK_CLOEXEC);
+        break;
+    case LR__OP_RECV:
+        io_uring_prep_recv_multishot(sqe, s->sock, NULL, 0, 0);
+        sqe->flags |= IOSQE_BUFFER_SELECT;
+        sqe->buf_group = LR__URING_GROUP;
+        break;
+    case LR__OP_SEND:
+        io_uring_prep_send(sqe, s->sock, s->bytes, s->bytes_len, MSG_WAITALL | MSG_NOSIGNAL);
+        break;
+    case LR__OP_CLOSE:
+        io_uring_prep_close(sqe, s->sock);
+        break;
+    case LR__OP_CONNECT:
+        io_uring_prep_connect(sqe, s->sock, (const struct sockaddr *)s->address, s->address_len);
+        break;
+    case LR__OP_POLL:
+        io_uring_prep_poll_multishot(sqe, s->sock, s->events);
+        break;
+    case LR__OP_FILE:
+        lr__uring_prep_file(sqe, s->file);
+        sqe->flags |= s->retried ? IOSQE_ASYNC : 0;
+        break;
+    case LR__OP_NONE:
+    case LR__OP_COUNT:
+        LR_UNREACHABLE();
+    }
+    io_uring_sqe_set_data64(sqe, lr__ops_id(&s->ops) | op);
+    s->armed |= lr__op_bit(op);
     r->in_flight++;
 }
 
@@ -160,49 +167,17 @@ static void cancel(uring *r, const uring_slot *s, lr__op op)
 
 /* Receive buffers */
 
-static void offer_buffer(uring *r, uint16_t buffer, int offset)
-{
-    io_uring_buf_ring_add(r->buffers, lr__recv_pool_bytes(&r->pool, buffer), LR__RECV_BUFFER_SIZE,
-                          buffer, BUFFER_RING_ENTRIES - 1, offset);
-}
-
-static void offer_new_buffers(uring *r, uint32_t first)
-{
-    uint32_t count = r->pool.count - first;
-
-    for (uint32_t i = 0; i < count; i++)
-        offer_buffer(r, (uint16_t)(first + i), (int)i);
-    io_uring_buf_ring_advance(r->buffers, (int)count);
-    r->available += count;
-}
-
 static void take_back(uring *r, uint16_t buffer)
 {
-    lr__recv_pool_back(&r->pool, buffer);
-    offer_buffer(r, buffer, 0);
-    io_uring_buf_ring_advance(r->buffers, 1);
-    r->available++;
-    atomic_store_explicit(&r->base.counts.buffers_lent, r->pool.lent, memory_order_relaxed);
+    lr__uring_buffers_back(&r->buffers, buffer);
+    atomic_store_explicit(&r->base.counts.buffers_lent, r->buffers.pool.lent, memory_order_relaxed);
 }
 
 /* The buffer of a CQE that gives the worker nothing. */
 static void refund(uring *r, const struct io_uring_cqe *cqe)
 {
-    uint16_t buffer = (uint16_t)(cqe->flags >> IORING_CQE_BUFFER_SHIFT);
-
-    r->available--;
-    lr__recv_pool_lend(&r->pool, buffer, 0);
-    take_back(r, buffer);
-}
-
-static void note_receive(uring *r, bool was_short)
-{
-    if (LR_UNLIKELY(lr__recv_pool_note(&r->pool, was_short))) {
-        uint32_t before = r->pool.count;
-
-        if (lr__recv_pool_grow(&r->pool) > 0)
-            offer_new_buffers(r, before);
-    }
+    (void)lr__uring_buffers_lend(&r->buffers, (uint16_t)(cqe->flags >> IORING_CQE_BUFFER_SHIFT), 0);
+    take_back(r, (uint16_t)(cqe->flags >> IORING_CQE_BUFFER_SHIFT));
 }
 
 static void starve(uring *r, uring_slot *s)
@@ -213,11 +188,12 @@ static void starve(uring *r, uring_slot *s)
 
 static void feed_starved(uring *r)
 {
-    for (uint32_t room = r->available; room > 0 && !lr__list_is_empty(&r->starved); room--) {
+    for (uint32_t room = r->buffers.available; room > 0 && !lr__list_is_empty(&r->starved);
+         room--) {
         uring_slot *s = LR_CONTAINER_OF(lr__list_pop(&r->starved), uring_slot, starved);
 
         s->is_starved = false;
-        arm_recv(r, s);
+        arm(r, s, LR__OP_RECV);
         lr__count_add(&r->base.counts.rearmed_buffers, 1);
     }
 }
@@ -231,7 +207,7 @@ static bool on_accept(uring *r, uring_slot *s, const struct io_uring_cqe *cqe, l
 
     if (!more && !stopped && (cqe->res >= 0 || lr__socket_accept_is_transient(-cqe->res))) {
         lr__count_add(&r->base.counts.rearmed_ended, 1);
-        arm_accept(r, s);
+        arm(r, s, LR__OP_ACCEPT);
         more = true;
     }
     if (cqe->res >= 0) {
@@ -256,18 +232,16 @@ static bool on_recv_bytes(uring *r, uring_slot *s, const struct io_uring_cqe *cq
             lr__due_add(&r->due, &s->ops, LR__OP_RECV);
         } else {
             lr__count_add(&r->base.counts.rearmed_ended, 1);
-            arm_recv(r, s);
+            arm(r, s, LR__OP_RECV);
         }
     }
-    r->available--;
-    lr__recv_pool_lend(&r->pool, buffer, (uint32_t)cqe->res);
-    note_receive(r, false);
     *out = (lr__completion){.id = lr__ops_id(&s->ops),
-                            .data = lr__recv_pool_bytes(&r->pool, buffer),
+                            .data = lr__uring_buffers_lend(&r->buffers, buffer, (uint32_t)cqe->res),
                             .res = cqe->res,
                             .buffer = buffer,
                             .op = LR__OP_RECV,
                             .last = false};
+    lr__uring_buffers_note(&r->buffers, false);
     return true;
 }
 
@@ -281,7 +255,7 @@ static bool on_recv(uring *r, uring_slot *s, const struct io_uring_cqe *cqe, lr_
     if (LR_UNLIKELY(cqe->flags & IORING_CQE_F_BUFFER))
         refund(r, cqe); /* chosen, and not used */
     if (res == -ENOBUFS) {
-        note_receive(r, true);
+        lr__uring_buffers_note(&r->buffers, true);
         if (!(s->stopped & lr__op_bit(LR__OP_RECV))) {
             starve(r, s);
             return false;
@@ -289,7 +263,7 @@ static bool on_recv(uring *r, uring_slot *s, const struct io_uring_cqe *cqe, lr_
         res = -ECANCELED;
     }
     if (res == -EINTR && !(s->stopped & lr__op_bit(LR__OP_RECV))) {
-        arm_recv(r, s);
+        arm(r, s, LR__OP_RECV);
         return false;
     }
     return lr__ops_give(&r->due, &s->ops, LR__OP_RECV, res, true, out);
@@ -307,12 +281,54 @@ static bool on_send(uring *r, uring_slot *s, const struct io_uring_cqe *cqe, lr_
         /* Short in spite of MSG_WAITALL: an error came behind these bytes. The rest meets it. */
         s->bytes += res > 0 ? res : 0;
         s->bytes_len -= res > 0 ? (uint32_t)res : 0;
-        arm_send(r, s);
+        arm(r, s, LR__OP_SEND);
         return false;
     } else if (res == 0) {
         res = -EIO;
     }
     return lr__ops_give(&r->due, &s->ops, LR__OP_SEND, res, true, out);
+}
+
+static bool on_connect(uring *r, uring_slot *s, const struct io_uring_cqe *cqe, lr__completion *out)
+{
+    int32_t res = cqe->res;
+
+    lr__free(s->address);
+    s->address = NULL;
+    if (res != 0 && lr__ops_on(&s->ops, LR__OP_CLOSE))
+        res = -ECANCELED; /* a cancel of one that waits in a thread of the kernel says -EINTR */
+    return lr__ops_give(&r->due, &s->ops, LR__OP_CONNECT, res, true, out);
+}
+
+static bool on_poll(uring *r, uring_slot *s, const struct io_uring_cqe *cqe, lr__completion *out)
+{
+    bool more = cqe->flags & IORING_CQE_F_MORE;
+
+    if (s->stopped & lr__op_bit(LR__OP_POLL)) {
+        /* Its fd may belong to another file by now, and did so even before the request went in. */
+        if (more)
+            return false;
+        return lr__ops_give(&r->due, &s->ops, LR__OP_POLL, -ECANCELED, true, out);
+    }
+    if (cqe->res < 0)
+        return lr__ops_give(&r->due, &s->ops, LR__OP_POLL, cqe->res, true, out);
+    if (!more) {
+        lr__count_add(&r->base.counts.rearmed_ended, 1);
+        arm(r, s, LR__OP_POLL);
+    }
+    if ((cqe->res & (int32_t)s->events) == 0)
+        return false; /* EPOLLRDHUP is told unasked */
+    return lr__ops_give(&r->due, &s->ops, LR__OP_POLL, cqe->res & (int32_t)s->events, false, out);
+}
+
+static bool on_file(uring *r, uring_slot *s, const struct io_uring_cqe *cqe, lr__completion *out)
+{
+    if (LR_UNLIKELY(lr__uring_file_must_wait(s->file, cqe->res) && !s->retried)) {
+        s->retried = true;
+        arm(r, s, LR__OP_FILE);
+        return false;
+    }
+    return lr__ops_give(&r->due, &s->ops, LR__OP_FILE, cqe->res, true, out);
 }
 
 static bool on_close(uring *r, uring_slot *s, const struct io_uring_cqe *cqe, lr__completion *out)
@@ -362,6 +378,12 @@ static bool on_cqe(uring *r, const struct io_uring_cqe *cqe, lr__completion *out
         return on_accept(r, s, cqe, out);
     case LR__OP_CLOSE:
         return on_close(r, s, cqe, out);
+    case LR__OP_CONNECT:
+        return on_connect(r, s, cqe, out);
+    case LR__OP_POLL:
+        return on_poll(r, s, cqe, out);
+    case LR__OP_FILE:
+        return on_file(r, s, cqe, out);
     case LR__OP_NONE:
     case LR__OP_COUNT:
         break;
@@ -425,7 +447,8 @@ static void enter_and_sleep(uring *r, uint64_t deadline_ns)
 /* Whether something is there, or will be, without waiting for it. */
 static bool has_work(const uring *r)
 {
-    return io_uring_cq_ready(&r->ring) > 0 || (r->available > 0 && !lr__list_is_empty(&r->starved));
+    return io_uring_cq_ready(&r->ring) > 0 ||
+           (r->buffers.available > 0 && !lr__list_is_empty(&r->starved));
 }
 
 static uint32_t uring_wait(lr__ring *ring, uint64_t deadline_ns, lr__completion *out, uint32_t cap)
@@ -450,7 +473,7 @@ static uint32_t uring_wait(lr__ring *ring, uint64_t deadline_ns, lr__completion 
         r->now_ns = lr__clock_now();
     } while (n == 0 && !called && r->now_ns < deadline_ns);
     lr__count_add(&r->base.counts.completions, n);
-    atomic_store_explicit(&r->base.counts.buffers_lent, r->pool.lent, memory_order_relaxed);
+    atomic_store_explicit(&r->base.counts.buffers_lent, r->buffers.pool.lent, memory_order_relaxed);
     return n;
 }
 
@@ -488,7 +511,7 @@ static void uring_accept(lr__ring *ring, int listener, lr__id id)
     uring_slot *s = start(r, id, listener, LR__OP_ACCEPT);
 
     if (s)
-        arm_accept(r, s);
+        arm(r, s, LR__OP_ACCEPT);
 }
 
 static void uring_recv(lr__ring *ring, int sock, lr__id id)
@@ -497,7 +520,7 @@ static void uring_recv(lr__ring *ring, int sock, lr__id id)
     uring_slot *s = start(r, id, sock, LR__OP_RECV);
 
     if (s)
-        arm_recv(r, s);
+        arm(r, s, LR__OP_RECV);
 }
 
 static void uring_send(lr__ring *ring, int sock, lr__id id, const void *bytes, uint32_t len)
@@ -510,7 +533,70 @@ static void uring_send(lr__ring *ring, int sock, lr__id id, const void *bytes, u
         return;
     s->bytes = bytes;
     s->bytes_len = s->send_len = len;
-    arm_send(r, s);
+    arm(r, s, LR__OP_SEND);
+}
+
+/* A failure before the kernel is asked. */
+static void fail_op(uring *r, uring_slot *s, lr__op op, int error)
+{
+    lr__slots_refuse(&r->slots, lr__ops_id(&s->ops), op, error);
+    lr__ops_finish(&r->due, &s->ops, op);
+}
+
+static void uring_connect(lr__ring *ring, int sock, lr__id id, const struct sockaddr *address,
+                          socklen_t len)
+{
+    uring *r = uring_of(ring);
+    uring_slot *s = start(r, id, sock, LR__OP_CONNECT);
+
+    LR_DCHECK(len <= sizeof(*s->address));
+    if (!s)
+        return;
+    LR_DCHECK(s->ops.on == lr__op_bit(LR__OP_CONNECT));
+    s->address = lr__alloc(sizeof(*s->address));
+    if (!s->address) {
+        fail_op(r, s, LR__OP_CONNECT, -ENOMEM);
+        return;
+    }
+    memcpy(s->address, address, len);
+    s->address_len = len;
+    arm(r, s, LR__OP_CONNECT);
+}
+
+/* The kernel would say once that it is ready, and nothing ever after; epoll(7) refuses it. */
+static bool is_always_ready(int fd)
+{
+    struct stat status;
+
+    return fstat(fd, &status) == 0 && (S_ISREG(status.st_mode) || S_ISDIR(status.st_mode));
+}
+
+static void uring_poll(lr__ring *ring, int fd, lr__id id, uint32_t events)
+{
+    uring *r = uring_of(ring);
+    uring_slot *s = start(r, id, fd, LR__OP_POLL);
+
+    if (!s)
+        return;
+    LR_DCHECK(s->ops.on == lr__op_bit(LR__OP_POLL));
+    s->events = events | POLLERR | POLLHUP;
+    if (is_always_ready(fd))
+        fail_op(r, s, LR__OP_POLL, -EPERM);
+    else
+        arm(r, s, LR__OP_POLL);
+}
+
+static void uring_file(lr__ring *ring, lr__id id, const lr__file_op *op)
+{
+    uring *r = uring_of(ring);
+    uring_slot *s = start(r, id, -1, LR__OP_FILE);
+
+    if (!s)
+        return;
+    LR_DCHECK(s->ops.on == lr__op_bit(LR__OP_FILE));
+    s->file = op;
+    s->retried = false;
+    arm(r, s, LR__OP_FILE);
 }
 
 static void uring_buffer_give(lr__ring *ring, uint16_t buffer)
@@ -538,7 +624,7 @@ static void uring_stop(lr__ring *ring, lr__id id, lr__op op)
     uring *r = uring_of(ring);
     uring_slot *s = lr__slots_find(&r->slots, lr__id_slot(id));
 
-    LR_DCHECK(op == LR__OP_ACCEPT || op == LR__OP_RECV);
+    LR_DCHECK(op == LR__OP_ACCEPT || op == LR__OP_RECV || op == LR__OP_POLL);
     if (s && s->ops.generation == lr__id_generation(id))
         stop_op(r, s, op);
 }
@@ -546,7 +632,6 @@ static void uring_stop(lr__ring *ring, lr__id id, lr__op op)
 static void uring_end(lr__ring *ring, int sock, lr__id id, bool reset)
 {
     uring *r = uring_of(ring);
-    struct io_uring_sqe *sqe;
     uring_slot *s;
 
     if (LR_UNLIKELY(!lr__slots_get(&r->slots, lr__id_slot(id)))) {
@@ -556,64 +641,16 @@ static void uring_end(lr__ring *ring, int sock, lr__id id, bool reset)
     s = start(r, id, sock, LR__OP_CLOSE);
     if (reset)
         lr__socket_linger_none(sock);
-    if (LR_UNLIKELY(io_uring_sq_space_left(&r->ring) < 4))
+    if (LR_UNLIKELY(io_uring_sq_space_left(&r->ring) < 5))
         (void)io_uring_submit(&r->ring); /* the cancels and the close belong into one batch */
     stop_op(r, s, LR__OP_ACCEPT);
+    stop_op(r, s, LR__OP_CONNECT);
     stop_op(r, s, LR__OP_RECV);
     stop_op(r, s, LR__OP_SEND);
-    sqe = get_sqe(r);
-    io_uring_prep_close(sqe, sock);
-    io_uring_sqe_set_data64(sqe, id | LR__OP_CLOSE);
-    s->armed |= lr__op_bit(LR__OP_CLOSE);
-    r->in_flight++;
+    arm(r, s, LR__OP_CLOSE);
 }
 
 /* Opening and closing */
-
-static int init_ring(struct io_uring *ring, uint32_t sq, uint32_t cq)
-{
-    int ret;
-
-    do {
-        struct io_uring_params params = {0};
-
-        params.flags = IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN |
-                       IORING_SETUP_SUBMIT_ALL | IORING_SETUP_CQSIZE | IORING_SETUP_CLAMP;
-        params.cq_entries = cq;
-        ret = io_uring_queue_init_params(sq, ring, &params);
-        if (ret == 0 || ret != -ENOMEM || (sq <= SQ_ENTRIES_MIN && cq <= CQ_ENTRIES_MIN))
-            return ret;
-        sq = sq / 2 > SQ_ENTRIES_MIN ? sq / 2 : SQ_ENTRIES_MIN;
-        cq = cq / 2 > CQ_ENTRIES_MIN ? cq / 2 : CQ_ENTRIES_MIN;
-    } while (true);
-}
-
-/* Everything that can be refused: the ring, its registrations, the operations. */
-static lr_status set_up(struct io_uring *ring, struct io_uring_buf_ring **buffers,
-                        const lr__ring_config *config, lr_error *err)
-{
-    uint32_t sq = config->sq_entries ? config->sq_entries : SQ_ENTRIES;
-    uint32_t cq = config->cq_entries ? config->cq_entries : CQ_ENTRIES;
-    int ret = init_ring(ring, sq < cq ? sq : cq, cq);
-
-    if (ret != 0)
-        return lr__uring_refused(err, "setup", -ret);
-    *buffers = io_uring_setup_buf_ring(ring, BUFFER_RING_ENTRIES, BUFFER_GROUP, 0, &ret);
-    if (!*buffers) {
-        io_uring_queue_exit(ring);
-        return lr__uring_refused(err, "buffer ring", -ret);
-    }
-    /* An optimisation of some 15 ns per enter, and a guard against use after fork. */
-    (void)io_uring_register_ring_fd(ring);
-    (void)io_uring_ring_dontfork(ring);
-    return LR_OK;
-}
-
-static void tear_down(struct io_uring *ring, struct io_uring_buf_ring *buffers)
-{
-    (void)io_uring_free_buf_ring(ring, buffers, BUFFER_RING_ENTRIES, BUFFER_GROUP);
-    io_uring_queue_exit(ring);
-}
 
 static lr_status uring_open(void *world, const lr__ring_config *config, lr__ring **out,
                             lr_error *err)
@@ -629,7 +666,8 @@ static lr_status uring_open(void *world, const lr__ring_config *config, lr__ring
     r->waker.fd = -1;
     lr__list_init(&r->starved);
     if (lr__slots_init(&r->slots, sizeof(uring_slot)) != LR_OK ||
-        lr__recv_pool_init(&r->pool, config->recv_buffer_count, config->recv_buffer_max) != LR_OK) {
+        lr__recv_pool_init(&r->buffers.pool, config->recv_buffer_count, config->recv_buffer_max) !=
+            LR_OK) {
         (void)lr__fail(err, status, "ring: out of memory");
         goto fail;
     }
@@ -638,23 +676,38 @@ static lr_status uring_open(void *world, const lr__ring_config *config, lr__ring
         status = lr__fail_sys(err, LR_ESYSTEM, -ret, "ring: eventfd");
         goto fail;
     }
-    status = set_up(&r->ring, &r->buffers, config, err);
+    status = lr__uring_set_up(&r->ring, &r->buffers.ring, config, err);
     if (status != LR_OK)
         goto fail;
-    offer_new_buffers(r, 0);
+    lr__uring_buffers_offer(&r->buffers, 0);
     arm_wake(r);
     r->now_ns = lr__clock_now();
     *out = &r->base;
     return LR_OK;
 fail:
     lr__waker_fini(&r->waker);
-    lr__recv_pool_fini(&r->pool);
+    lr__recv_pool_fini(&r->buffers.pool);
     lr__slots_fini(&r->slots);
     lr__free(r);
     return status;
 }
 
-/* What the kernel accepted for us and nobody will see is closed. */
+/* What nobody will see: accepted connections and opened files are closed. */
+static void forget_one(uring *r, const struct io_uring_cqe *cqe)
+{
+    uint32_t op = cqe->user_data & OP_MASK;
+    uring_slot *s = lr__slots_find(&r->slots, lr__id_slot(cqe->user_data));
+
+    if (op == LR__OP_ACCEPT && cqe->res >= 0)
+        (void)close(cqe->res);
+    if (op == LR__OP_FILE && s && s->file->kind == LR__FILE_OPEN && cqe->res >= 0)
+        (void)close(cqe->res);
+    if (op == LR__OP_CONNECT && s)
+        lr__free(s->address);
+    if (op != OP_CANCEL && !(cqe->flags & IORING_CQE_F_MORE))
+        r->in_flight--;
+}
+
 static void forget(uring *r)
 {
     struct io_uring_cqe *cqe;
@@ -662,12 +715,7 @@ static void forget(uring *r)
 
     io_uring_for_each_cqe(&r->ring, head, cqe)
     {
-        uint32_t op = cqe->user_data & OP_MASK;
-
-        if (op == LR__OP_ACCEPT && cqe->res >= 0)
-            (void)close(cqe->res);
-        if (op != OP_CANCEL && !(cqe->flags & IORING_CQE_F_MORE))
-            r->in_flight--;
+        forget_one(r, cqe);
         seen++;
     }
     io_uring_cq_advance(&r->ring, seen);
@@ -688,33 +736,11 @@ static void uring_close(lr__ring *ring)
         (void)io_uring_submit_and_wait_timeout(&r->ring, &first, 1, &second, NULL);
         forget(r);
     }
-    tear_down(&r->ring, r->buffers);
+    lr__uring_tear_down(&r->ring, r->buffers.ring);
     lr__waker_fini(&r->waker);
-    lr__recv_pool_fini(&r->pool);
+    lr__recv_pool_fini(&r->buffers.pool);
     lr__slots_fini(&r->slots);
     lr__free(r);
-}
-
-lr_status lr__backend_probe_uring(lr_error *err)
-{
-    static const uint8_t needed[] = {IORING_OP_ACCEPT,       IORING_OP_RECV,  IORING_OP_SEND,
-                                     IORING_OP_ASYNC_CANCEL, IORING_OP_CLOSE, IORING_OP_POLL_ADD};
-    struct io_uring_buf_ring *buffers = NULL;
-    struct io_uring_probe *probe;
-    struct io_uring ring;
-    lr__ring_config config = {0};
-    lr_status status = set_up(&ring, &buffers, &config, err);
-
-    if (status != LR_OK)
-        return status;
-    probe = io_uring_get_probe_ring(&ring);
-    for (size_t i = 0; probe && i < LR_ARRAY_COUNT(needed); i++) {
-        if (!io_uring_opcode_supported(probe, needed[i]))
-            status = lr__uring_refused(err, "operation", EOPNOTSUPP);
-    }
-    io_uring_free_probe(probe);
-    tear_down(&ring, buffers);
-    return status;
 }
 
 /* The rest of the table */
@@ -722,6 +748,12 @@ lr_status lr__backend_probe_uring(lr_error *err)
 static uint64_t uring_now(lr__ring *ring)
 {
     return uring_of(ring)->now_ns;
+}
+
+static int uring_socket(void *world, int family)
+{
+    (void)world;
+    return lr__socket_open(family, false); /* blocking: one of AF_UNIX waits for a full queue */
 }
 
 static int uring_accept_now(lr__ring *ring, int listener)
@@ -750,9 +782,14 @@ const lr__backend lr__backend_uring = {
     .recv = uring_recv,
     .buffer_give = uring_buffer_give,
     .send = uring_send,
+    .connect = uring_connect,
+    .poll = uring_poll,
+    .file = uring_file,
     .stop = uring_stop,
     .end = uring_end,
     .listen = lr__real_listen,
+    .listen_dup = lr__real_listen_dup,
+    .socket = uring_socket,
     .listen_close = lr__real_listen_close,
     .accept_now = uring_accept_now,
     .shutdown_write = lr__real_shutdown_write,

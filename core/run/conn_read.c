@@ -275,6 +275,7 @@ static void on_hello_complete(lr_conn *c)
         memset(&gate->message, 0, sizeof(gate->message));
         memset(&gate->gather, 0, sizeof(gate->gather));
         gate->gather.second = true;
+        gate->gather.early_left = gate->first.has_early_data ? LR__EARLY_SKIP_MAX : 0;
     } else {
         lr__buf_drop(&gate->message, &c->worker->buffers);
         lr__buf_drop(&gate->first_message, &c->worker->buffers);

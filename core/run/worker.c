@@ -108,6 +108,9 @@ static void dispatch_conn(lr_worker *w, const lr__completion *completion)
         break;
     case LR__OP_NONE:
     case LR__OP_ACCEPT:
+    case LR__OP_CONNECT:
+    case LR__OP_POLL:
+    case LR__OP_FILE:
     case LR__OP_COUNT:
         LR_UNREACHABLE();
     }

@@ -18,6 +18,7 @@ typedef struct lr__engine lr__engine;
 typedef struct lr__gate_choice {
     lr_slice alpn;          /* the protocol to select, in the context's memory; empty: none */
     lr_tls_version version; /* what will be negotiated */
+    uint16_t group;         /* the one group that wolfSSL may use */
     bool chacha_first;      /* the client prefers ChaCha20-Poly1305 */
 } lr__gate_choice;
 

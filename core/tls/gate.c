@@ -15,14 +15,24 @@ static lr_tls_version choose_version(const lr__hello *hello, const lr_context *c
     return LR_TLS_DEFAULT;
 }
 
-/* Every key exchange here is (EC)DHE. A 1.2 client may leave the choice to us (RFC 8422 4). */
-static bool has_common_group(const lr__hello *hello, const lr_context *context)
+/* Every key exchange here is (EC)DHE. TLS 1.3: our first group with a key share, or else our first
+ * that the client knows (a HelloRetryRequest). TLS 1.2 has no hybrids, and a client may leave the
+ * choice to us (RFC 8422 4). 0: there is none in common. */
+static uint16_t choose_group(const lr__hello *hello, const lr_context *context,
+                             lr_tls_version version)
 {
-    for (uint32_t i = 0; i < context->group_count; i++) {
-        if (lr__hello_offers_group(hello, context->groups[i]))
-            return true;
+    for (uint32_t i = 0; version == LR_TLS_1_3 && i < context->group_count; i++) {
+        if (lr__hello_has_share(hello, context->groups[i]))
+            return context->groups[i];
     }
-    return hello->group_list.len == 0;
+    for (uint32_t i = 0; i < context->group_count; i++) {
+        if (version == LR_TLS_1_2 && lr__group_is_hybrid(context->groups[i]))
+            continue;
+        if (lr__hello_offers_group(hello, context->groups[i]) ||
+            (version == LR_TLS_1_2 && hello->group_list.len == 0))
+            return context->groups[i];
+    }
+    return 0;
 }
 
 /* The server's order decides (S125). */
@@ -41,13 +51,16 @@ static lr_slice choose_alpn(const lr__hello *hello, const lr_context *context)
     return lr_slice_of(NULL, 0);
 }
 
-/* The first AEAD suite that we could use says what the client likes best (features.md 3). */
-static bool prefers_chacha(const lr__hello *hello)
+/* The first suite that we could use in that version says what the client likes best (features.md
+ * 3). */
+static bool prefers_chacha(const lr__hello *hello, lr_tls_version version)
 {
     for (size_t i = 0; i + 1 < hello->cipher_suites.len; i += 2) {
         unsigned suite =
             (unsigned)hello->cipher_suites.bytes[i] << 8 | hello->cipher_suites.bytes[i + 1];
 
+        if ((version == LR_TLS_1_3) != (suite >> 8 == 0x13))
+            continue;
         if (suite == LR__SUITE_CHACHA20_POLY1305_SHA256 || suite == 0xcca8 || suite == 0xcca9)
             return true;
         if (*lr__suite_name((uint16_t)suite) != '\0')
@@ -65,14 +78,15 @@ lr_status lr__gate_decide(const lr__hello *hello, const lr_context *context,
     if (choice->version == LR_TLS_DEFAULT)
         return lr__hello_refuse(fault, LR_EVERSION, LR__ALERT_PROTOCOL_VERSION,
                                 "no common protocol version");
-    if (!has_common_group(hello, context))
+    choice->group = choose_group(hello, context, choice->version);
+    if (choice->group == 0)
         return lr__hello_refuse(fault, LR_ETLS, LR__ALERT_HANDSHAKE_FAILURE, "no common group");
     choice->alpn = choose_alpn(hello, context);
     if (choice->alpn.len == 0 && context->alpn_count != 0 && hello->alpn.len != 0 &&
         context->alpn_required)
         return lr__hello_refuse(fault, LR_EALPN, LR__ALERT_NO_APPLICATION_PROTOCOL,
                                 "no common application protocol");
-    choice->chacha_first = prefers_chacha(hello);
+    choice->chacha_first = prefers_chacha(hello, choice->version);
     return LR_OK;
 }
 

@@ -15,7 +15,9 @@ enum {
     LR__HELLO_MESSAGE_MAX = 16384, /* handshake header included; so it fits one record */
     LR__HELLO_WIRE_MAX = 65536,    /* with record headers and the CCS before a second hello */
     LR__RECORD_HEADER = 5,
-    LR__HANDSHAKE_HEADER = 4
+    LR__HANDSHAKE_HEADER = 4,
+    LR__EARLY_SKIP_MAX = 32768 /* of refused early data: clients are commonly allowed 16384 bytes,
+                                * and small records cost as much again */
 };
 
 /* RFC 8446 6, the ones that the gate sends. */

@@ -65,6 +65,11 @@ const char *lr__group_name(uint16_t group)
     return "";
 }
 
+bool lr__group_is_hybrid(uint16_t group)
+{
+    return group == LR__GROUP_X25519MLKEM768 || group == LR__GROUP_SECP256R1MLKEM768;
+}
+
 uint16_t lr__group_of_wolf_name(const char *name)
 {
     if (!name)

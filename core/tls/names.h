@@ -24,6 +24,7 @@ extern const char lr__suites_chacha_first[];
 
 const char *lr__suite_name(uint16_t suite);        /* IANA; "" if unknown */
 const char *lr__group_name(uint16_t group);        /* "X25519"; "" if unknown */
+bool lr__group_is_hybrid(uint16_t group);          /* with ML-KEM; of TLS 1.3 only */
 uint16_t lr__group_of_wolf_name(const char *name); /* as wolfSSL_get_curve_name() says; 0 */
 
 /* "X25519:P-256" (OpenSSL's and the RFCs' spellings, any case) into numbers; LR_EOPTION with err

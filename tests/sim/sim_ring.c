@@ -212,6 +212,9 @@ static void work(sim_ring *r, sim_slot *s, lr__id id, lr__op op)
     case LR__OP_SEND:
         work_on_send(r, s, id, true);
         return;
+    case LR__OP_CONNECT:
+    case LR__OP_POLL:
+    case LR__OP_FILE:
     case LR__OP_CLOSE:
     case LR__OP_NONE:
     case LR__OP_COUNT:

@@ -226,6 +226,53 @@ static void a_group_that_is_not_ours_is_never_used(void **state)
     }
 }
 
+static void assert_group_of_tls_1_2(const char *ours, const uint16_t *theirs, uint16_t chosen)
+{
+    lr_context_options options = tls_identity(fixture_ecdsa, fixture_ecdsa_key);
+    tls_client_plan plan = {.version_max = LR_TLS_1_2, .groups = theirs};
+
+    options.groups = ours;
+    begin(&options, &plan);
+    tls_shake_hands(&pair.server, &pair.client, 0);
+    assert_int_equal(assert_agreed().group, chosen);
+    tls_pair_end(&pair);
+}
+
+/* Left alone, wolfSSL takes what it likes of the client's groups, ours or not. */
+static void in_tls_1_2_the_first_of_our_groups_that_the_client_knows_is_used(void **state)
+{
+    static const uint16_t theirs[] = {LR__GROUP_SECP521R1, LR__GROUP_SECP384R1, LR__GROUP_SECP256R1,
+                                      LR__GROUP_X25519, 0};
+    static const uint16_t x25519_last[] = {LR__GROUP_SECP256R1, LR__GROUP_SECP384R1,
+                                           LR__GROUP_X25519, 0};
+
+    (void)state;
+    assert_group_of_tls_1_2("X25519", theirs, LR__GROUP_X25519);
+    assert_group_of_tls_1_2("P-384", theirs, LR__GROUP_SECP384R1);
+    assert_group_of_tls_1_2("X25519:P-256", x25519_last, LR__GROUP_X25519);
+    assert_group_of_tls_1_2("P-384:X25519", x25519_last, LR__GROUP_SECP384R1);
+    assert_group_of_tls_1_2("X25519MLKEM768:P-256:X25519", x25519_last, LR__GROUP_SECP256R1);
+}
+
+/* The one group of the key exchange says nothing about the curve of the certificate's key. */
+static void a_certificate_may_be_of_another_curve_than_the_key_exchange(void **state)
+{
+    static const uint16_t theirs[] = {LR__GROUP_X25519, LR__GROUP_SECP256R1, LR__GROUP_SECP384R1,
+                                      0};
+
+    (void)state;
+    for (unsigned v = LR_TLS_1_2; v <= LR_TLS_1_3; v++) {
+        lr_context_options options = tls_identity(fixture_p384, fixture_p384_key);
+        tls_client_plan plan = {.version_max = (lr_tls_version)v, .groups = theirs};
+
+        options.groups = "X25519";
+        begin(&options, &plan);
+        tls_shake_hands(&pair.server, &pair.client, 0);
+        assert_int_equal(assert_agreed().group, LR__GROUP_X25519);
+        tls_pair_end(&pair);
+    }
+}
+
 static void a_hello_retry_works_byte_by_byte_and_asks_the_gate_again(void **state)
 {
     static const uint16_t theirs[] = {LR__GROUP_SECP521R1, LR__GROUP_X25519, 0};
@@ -566,6 +613,8 @@ int main(void)
         cmocka_unit_test(the_first_of_our_groups_with_a_key_share_is_used),
         cmocka_unit_test(without_a_key_share_that_fits_the_hello_is_asked_for_again),
         cmocka_unit_test(a_group_that_is_not_ours_is_never_used),
+        cmocka_unit_test(in_tls_1_2_the_first_of_our_groups_that_the_client_knows_is_used),
+        cmocka_unit_test(a_certificate_may_be_of_another_curve_than_the_key_exchange),
         cmocka_unit_test(a_hello_retry_works_byte_by_byte_and_asks_the_gate_again),
         cmocka_unit_test(any_cut_of_the_stream_gives_the_same_handshake),
         cmocka_unit_test(a_client_with_chacha20_first_gets_it),

@@ -266,6 +266,7 @@ static void records_behind_the_handshake_that_do_not_belong_there_are_refused(vo
         {"an empty KeyUpdate", HANDSHAKE, {24, 0, 0, 0}, 4, LR__ALERT_DECODE_ERROR},
         {"an unknown message", HANDSHAKE, {77, 0, 0, 1, 0}, 5, 10},
         {"a ClientHello", HANDSHAKE, {1, 0, 0, 2, 3, 3}, 6, 10},
+        {"a Certificate", HANDSHAKE, {11, 0, 0, 4, 0, 0, 0, 0}, 8, 10},
         {"a ticket", HANDSHAKE, {4, 0, 0, 2, 3, 3}, 6, 10},
         {"EndOfEarlyData", HANDSHAKE, {5, 0, 0, 0}, 4, 10},
         {"a CertificateRequest", HANDSHAKE, {13, 0, 0, 3, 0, 0, 0}, 7, 10},
@@ -324,10 +325,16 @@ static void records_in_clear_behind_the_handshake_are_refused(void **state)
     (void)state;
     for (unsigned v = LR_TLS_1_2; v <= LR_TLS_1_3; v++) {
         for (size_t i = 0; i < LR_ARRAY_COUNT(types); i++) {
-            static const uint8_t body[2] = {1, 0};
+            static const uint8_t body[2] = {1, 0}, fatal[2] = {2, 40};
 
             begin_secure((lr_tls_version)v);
             inject_record(types[i], body, types[i] == CCS ? 1 : 2);
+            if (types[i] == ALERT) {
+                assert_told("an alert in clear", ANY_ALERT);
+                tls_pair_end(&pair);
+                begin_secure((lr_tls_version)v);
+                inject_record(ALERT, fatal, sizeof(fatal));
+            }
             assert_told("in clear", ANY_ALERT);
             assert_true(pair.server.why.tls_alert == 10 ||
                         pair.server.why.tls_alert == BAD_RECORD_MAC ||
@@ -356,6 +363,8 @@ static void a_fatal_alert_is_told_with_its_number(void **state)
 
 static void an_alert_in_the_handshake_is_told_with_its_number(void **state)
 {
+    uint32_t len;
+
     (void)state;
     for (unsigned v = LR_TLS_1_2; v <= LR_TLS_1_3; v++) {
         begin_halfway((lr_tls_version)v);
@@ -363,6 +372,33 @@ static void an_alert_in_the_handshake_is_told_with_its_number(void **state)
         inject_record(ALERT, "\x02\x30", 2);
         assert_int_equal(pair.server.status, LR_EALERT);
         assert_int_equal(pair.server.why.tls_alert, UNKNOWN_CA);
+        assert_int_equal(lr__buf_len(&pair.server.out), 0);
+        tls_pair_end(&pair);
+        /* What was not yet sent stays. */
+        begin_halfway((lr_tls_version)v);
+        len = lr__buf_len(&pair.server.out);
+        inject_record(ALERT, "\x02\x30", 2);
+        assert_int_equal(pair.server.status, LR_EALERT);
+        assert_int_equal(lr__buf_len(&pair.server.out), len);
+        tls_pair_end(&pair);
+    }
+}
+
+/* RFC 8446 6: a fatal alert is answered by nothing, however many warnings came before it. */
+static void a_fatal_alert_behind_warnings_is_not_answered(void **state)
+{
+    (void)state;
+    for (int warnings = 1; warnings <= 4; warnings++) {
+        begin_halfway(LR_TLS_1_2);
+        (void)tls_server_flush(&pair.server, &pair.client);
+        for (int i = 0; i < warnings; i++) {
+            inject_record(ALERT, "\x01\x5a", 2);
+            assert_int_equal(pair.server.status, LR_EAGAIN);
+        }
+        inject_record(ALERT, "\x02\x28", 2);
+        assert_int_equal(pair.server.status, LR_EALERT);
+        assert_int_equal(pair.server.why.tls_alert, LR__ALERT_HANDSHAKE_FAILURE);
+        assert_int_equal(lr__buf_len(&pair.server.out), 0);
         tls_pair_end(&pair);
     }
 }
@@ -375,7 +411,10 @@ static void close_notify_in_the_handshake_is_no_success(void **state)
         begin_halfway((lr_tls_version)v);
         (void)tls_server_flush(&pair.server, &pair.client);
         inject_record(ALERT, "\x01\x00", 2);
-        assert_true(pair.server.status == LR_EALERT || pair.server.status == LR_ETLS);
+        assert_int_equal(pair.server.status, LR_EALERT);
+        assert_int_equal(pair.server.why.tls_alert, LR__ALERT_CLOSE_NOTIFY);
+        assert_non_null(strstr(pair.server.why.text, "close_notify"));
+        assert_int_equal(lr__buf_len(&pair.server.out), 0);
         tls_pair_end(&pair);
     }
 }
@@ -449,6 +488,7 @@ int main(void)
         cmocka_unit_test(records_in_clear_behind_the_handshake_are_refused),
         cmocka_unit_test(a_fatal_alert_is_told_with_its_number),
         cmocka_unit_test(an_alert_in_the_handshake_is_told_with_its_number),
+        cmocka_unit_test(a_fatal_alert_behind_warnings_is_not_answered),
         cmocka_unit_test(close_notify_in_the_handshake_is_no_success),
         cmocka_unit_test(a_warning_of_tls_1_3_is_fatal_but_for_user_canceled),
         cmocka_unit_test(a_warning_of_tls_1_2_goes_by_but_a_flood_does_not),

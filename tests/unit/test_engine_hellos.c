@@ -144,6 +144,8 @@ static void key_shares_that_are_none_are_illegal(void **state)
         {"long P-256", LR__GROUP_SECP256R1, zeros, 66},
         {"short P-384", LR__GROUP_SECP384R1, off_curve, 65},
         {"P-384 of zeros", LR__GROUP_SECP384R1, zeros, 97},
+        {"X25519MLKEM768 cut short", LR__GROUP_X25519MLKEM768, zeros, 32},
+        {"X25519MLKEM768 without its last byte", LR__GROUP_X25519MLKEM768, zeros, 1215},
         {"X25519 of order 1 in X25519MLKEM768", LR__GROUP_X25519MLKEM768, zeros, 1216},
     };
 

@@ -276,6 +276,47 @@ static void a_key_update_that_asks_for_none_is_not_answered(void **state)
 }
 
 /* RFC 5246 7.2.2: no_renegotiation is a warning; both go on as before. */
+/* RFC 8446 5.1: a change of keys ends its record; what follows would be under the old ones. */
+static void assert_key_updates_refused(uint8_t ask_back, size_t count)
+{
+    static uint8_t updates[16380];
+
+    for (size_t i = 0; i < count; i++) {
+        memcpy(updates + i * 5, "\x18\0\0\1", 4);
+        updates[i * 5 + 4] = ask_back;
+    }
+    begin(LR_TLS_1_3);
+    tls_client_seal(&pair.client, RECORD_HANDSHAKE, updates, count * 5);
+    assert_int_equal(tls_server_read_all(&pair.server, &pair.client, NULL), LR_ETLS);
+    assert_int_equal(pair.server.why.tls_alert, LR__ALERT_UNEXPECTED_MESSAGE);
+    assert_true(lr__buf_len(&pair.server.out) < 128);
+    end();
+}
+
+static void key_updates_in_one_record_are_refused(void **state)
+{
+    (void)state;
+    for (uint8_t ask_back = 0; ask_back <= 1; ask_back++) {
+        assert_key_updates_refused(ask_back, 2);
+        assert_key_updates_refused(ask_back, 3276);
+    }
+}
+
+static void key_updates_between_our_own_writes_are_none_too_many(void **state)
+{
+    (void)state;
+    begin(LR_TLS_1_3);
+    for (int i = 0; i < 20; i++) {
+        tls_client_update_keys(&pair.client, i % 2 == 0);
+        tls_client_write(&pair.client, "x", 1);
+        assert_int_equal(tls_server_read_all(&pair.server, &pair.client, NULL), LR_EAGAIN);
+        assert_int_equal(tls_server_write(&pair.server, "y", 1), LR_OK);
+        (void)tls_server_flush(&pair.server, &pair.client);
+        assert_client_gets((const uint8_t *)"y", 1);
+    }
+    end();
+}
+
 static void renegotiation_is_refused_and_data_still_flows(void **state)
 {
     tls_client_plan plan = {.version_max = LR_TLS_1_2, .renegotiation = true};
@@ -503,6 +544,8 @@ int main(void)
         cmocka_unit_test(a_record_without_data_is_a_record),
         cmocka_unit_test(key_updates_cost_one_call_each_and_never_grow_the_output),
         cmocka_unit_test(a_key_update_that_asks_for_none_is_not_answered),
+        cmocka_unit_test(key_updates_in_one_record_are_refused),
+        cmocka_unit_test(key_updates_between_our_own_writes_are_none_too_many),
         cmocka_unit_test(renegotiation_is_refused_and_data_still_flows),
         cmocka_unit_test(a_renegotiating_client_is_refused),
         cmocka_unit_test(renegotiation_of_old_clients_ends_the_connection),

@@ -9,6 +9,8 @@
 #include "hello_maker.h"
 #include "tls_server.h"
 
+enum { RECORD_DATA = 23, BAD_RECORD_MAC = 20 };
+
 static tls_pair pair;
 
 /* The other server. */
@@ -71,6 +73,7 @@ static void donor_init(donor *d, bool tickets)
         WOLFSSL_SUCCESS);
     if (tickets)
         assert_int_equal(wolfSSL_CTX_set_TicketEncCb(d->ctx, donor_ticket), WOLFSSL_SUCCESS);
+    assert_int_equal(wolfSSL_CTX_set_max_early_data(d->ctx, 16384), 0);
     d->ssl = wolfSSL_new(d->ctx);
     assert_non_null(d->ssl);
     wolfSSL_SetIOReadCtx(d->ssl, d);
@@ -235,6 +238,179 @@ static void tickets_that_nobody_gave_out_lead_to_a_full_handshake(void **state)
     }
 }
 
+/* RFC 8446 4.2.10: what a client sends as early data without leave is skipped. The client has a
+ * ticket of the donor, which allows it 16384 bytes; the server of ours that it meets knows nothing
+ * of that ticket. */
+static WOLFSSL_SESSION *early_session(void)
+{
+    tls_client_plan plan = {
+        .version_min = LR_TLS_1_3, .version_max = LR_TLS_1_3, .name = "localhost"};
+    WOLFSSL_SESSION *session;
+    tls_world world;
+    bool reused;
+
+    tls_world_enter(&world, 7);
+    session = fetch_session(&plan, true, &reused);
+    tls_world_leave(&world);
+    return session;
+}
+
+/* The client's first flight with len bytes of early data in records of part bytes. */
+static void begin_early(const char *groups, const uint16_t *theirs, WOLFSSL_SESSION *session,
+                        size_t len, size_t part)
+{
+    static uint8_t early[16384];
+    lr_context_options options = tls_identity(fixture_ecdsa, fixture_ecdsa_key);
+    tls_client_plan plan = {.version_min = LR_TLS_1_3,
+                            .version_max = LR_TLS_1_3,
+                            .name = "localhost",
+                            .groups = theirs,
+                            .session = session};
+    int done;
+
+    options.groups = groups;
+    tls_pair_begin(&pair, &options, &plan);
+    pair.world.wall_ms += 1000;
+    memset(early, 'e', sizeof(early));
+    for (size_t at = 0; at < len; at += part) {
+        size_t now = len - at < part ? len - at : part;
+
+        assert_int_equal(wolfSSL_write_early_data(pair.client.ssl, early, (int)now, &done), now);
+    }
+}
+
+static void assert_early_skipped(uint32_t hellos)
+{
+    tls_bytes got = {0};
+    uint8_t plain[64];
+
+    if (pair.server.status != LR_OK)
+        fail_msg("%s: %s", lr_status_name(pair.server.status), pair.server.why.text);
+    assert_true(pair.client.done);
+    assert_int_equal(pair.client.failure, 0);
+    assert_int_equal(pair.server.hello_count, hellos);
+    assert_int_equal(wolfSSL_get_early_data_status(pair.client.ssl), WOLFSSL_EARLY_DATA_REJECTED);
+    assert_true(
+        lr__engine_agrees(pair.server.engine, &pair.server.choice, pair.server.hello.servername));
+    assert_int_equal(tls_server_read_all(&pair.server, &pair.client, &got), LR_EAGAIN);
+    assert_int_equal(got.len, 0);
+    tls_client_write(&pair.client, "late", 4);
+    assert_int_equal(tls_server_read_all(&pair.server, &pair.client, &got), LR_EAGAIN);
+    assert_int_equal(got.len, 4);
+    assert_memory_equal(got.bytes, "late", 4);
+    tls_bytes_free(&got);
+    assert_int_equal(tls_server_write(&pair.server, "answer", 6), LR_OK);
+    (void)tls_server_flush(&pair.server, &pair.client);
+    assert_int_equal(tls_client_read(&pair.client, plain, sizeof(plain)), 6);
+}
+
+static const uint16_t x25519_then_p256[] = {LR__GROUP_X25519, LR__GROUP_SECP256R1, 0};
+
+static void refused_early_data_is_skipped(void **state)
+{
+    static const struct {
+        size_t len, part, piece;
+    } cases[] = {{1, 1, 0}, {100, 100, 1}, {16384, 16384, 0}, {16384, 100, 0}, {5000, 1000, 7}};
+    WOLFSSL_SESSION *session = early_session();
+
+    (void)state;
+    for (size_t i = 0; i < LR_ARRAY_COUNT(cases); i++) {
+        begin_early(NULL, NULL, session, cases[i].len, cases[i].part);
+        assert_true(pair.client.out.len > cases[i].len);
+        tls_shake_hands(&pair.server, &pair.client, cases[i].piece);
+        assert_true(pair.server.hello.has_early_data);
+        assert_early_skipped(1);
+        tls_pair_end(&pair);
+    }
+    wolfSSL_SESSION_free(session);
+}
+
+static void early_data_before_a_second_hello_is_skipped(void **state)
+{
+    static const struct {
+        size_t len, part, piece;
+    } cases[] = {{1, 1, 0}, {100, 100, 1}, {16384, 16384, 0}, {16384, 100, 3}};
+    WOLFSSL_SESSION *session = early_session();
+
+    (void)state;
+    for (size_t i = 0; i < LR_ARRAY_COUNT(cases); i++) {
+        begin_early("P-256", x25519_then_p256, session, cases[i].len, cases[i].part);
+        tls_shake_hands(&pair.server, &pair.client, cases[i].piece);
+        assert_true(pair.server.first.has_early_data);
+        assert_false(pair.server.hello.has_early_data);
+        assert_early_skipped(2);
+        tls_pair_end(&pair);
+    }
+    wolfSSL_SESSION_free(session);
+}
+
+/* Nobody is let send for ever: the bound is that of all of it together. */
+static void more_early_data_than_is_skipped_ends_the_connection(void **state)
+{
+    WOLFSSL_SESSION *session = early_session();
+
+    (void)state;
+    begin_early(NULL, NULL, session, 2 * LR__EARLY_SKIP_MAX, 16384);
+    tls_shake_hands(&pair.server, &pair.client, 0);
+    assert_int_equal(pair.server.status, LR_ETLS);
+    assert_int_equal(pair.server.why.tls_alert, LR__ALERT_UNEXPECTED_MESSAGE);
+    tls_pair_end(&pair);
+    begin_early("P-256", x25519_then_p256, session, 2 * LR__EARLY_SKIP_MAX, 16384);
+    tls_shake_hands(&pair.server, &pair.client, 0);
+    assert_int_equal(pair.server.status, LR_EHELLO);
+    assert_int_equal(pair.server.why.tls_alert, LR__ALERT_UNEXPECTED_MESSAGE);
+    tls_pair_end(&pair);
+    wolfSSL_SESSION_free(session);
+}
+
+/* Records that the server cannot open are skipped for those only who have said that they would
+ * send some. */
+static void without_the_offer_nothing_is_skipped(void **state)
+{
+    static const uint8_t early[5 + 32] = {RECORD_DATA, 3, 3, 0, 32, 1, 2, 3, 4, 5, 6, 7, 8};
+    WOLFSSL_SESSION *session = early_session();
+
+    (void)state;
+    for (int retry = 0; retry <= 1; retry++) {
+        begin_early(retry ? "P-256" : NULL, retry ? x25519_then_p256 : NULL, session, 0, 1);
+        tls_client_step(&pair.client);
+        tls_bytes_add(&pair.client.out, early, sizeof(early));
+        tls_server_feed(&pair.server, &pair.client, 0);
+        assert_true(pair.server.status == LR_ETLS || pair.server.status == LR_EHELLO);
+        assert_int_equal(pair.server.why.tls_alert,
+                         retry ? LR__ALERT_UNEXPECTED_MESSAGE : BAD_RECORD_MAC);
+        tls_pair_end(&pair);
+    }
+    wolfSSL_SESSION_free(session);
+}
+
+/* Data that does open is no early data: it is under the keys of the handshake. Were it taken, it
+ * would be read as if the client had proved who it is. */
+static void data_under_the_keys_of_the_handshake_is_never_read(void **state)
+{
+    WOLFSSL_SESSION *session = early_session();
+    size_t at = 0;
+
+    (void)state;
+    begin_early(NULL, NULL, session, 10, 10);
+    tls_server_feed(&pair.server, &pair.client, 0);
+    assert_int_equal(pair.server.status, LR_EAGAIN);
+    /* ServerHello, change_cipher_spec and EncryptedExtensions: the client has its keys and is not
+     * yet done. */
+    for (int i = 0; i < 3; i++)
+        at += tls_record_size(lr__buf_slice(&pair.server.out).bytes + at,
+                              lr__buf_len(&pair.server.out) - at);
+    tls_bytes_add(&pair.client.in, lr__buf_slice(&pair.server.out).bytes, at);
+    tls_client_step(&pair.client);
+    assert_false(pair.client.done);
+    tls_client_seal(&pair.client, RECORD_DATA, "not yet", 7);
+    tls_server_feed(&pair.server, &pair.client, 0);
+    assert_int_equal(pair.server.status, LR_ETLS);
+    assert_int_equal(pair.server.why.tls_alert, LR__ALERT_UNEXPECTED_MESSAGE);
+    tls_pair_end(&pair);
+    wolfSSL_SESSION_free(session);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -243,6 +419,11 @@ int main(void)
         cmocka_unit_test(a_session_id_leads_to_a_full_handshake),
         cmocka_unit_test(no_ticket_is_given_out),
         cmocka_unit_test(tickets_that_nobody_gave_out_lead_to_a_full_handshake),
+        cmocka_unit_test(refused_early_data_is_skipped),
+        cmocka_unit_test(early_data_before_a_second_hello_is_skipped),
+        cmocka_unit_test(more_early_data_than_is_skipped_ends_the_connection),
+        cmocka_unit_test(without_the_offer_nothing_is_skipped),
+        cmocka_unit_test(data_under_the_keys_of_the_handshake_is_never_read),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

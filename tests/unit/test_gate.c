@@ -191,6 +191,62 @@ static void the_first_suite_that_we_know_tells_what_the_client_likes(void **stat
     assert_false(chacha_first(HELLO_TLS12, LR_LIT("\x00\x2f\x00\x35")));
 }
 
+/* A client lists suites of both versions; those of the other one are not about this connection. */
+static void suites_of_another_version_say_nothing(void **state)
+{
+    (void)state;
+    assert_false(chacha_first(HELLO_TLS13, LR_LIT("\xcc\xa9\xcc\xa8\x13\x01\x13\x03")));
+    assert_true(chacha_first(HELLO_TLS13, LR_LIT("\xc0\x2b\xc0\x2f\x13\x03\x13\x01")));
+    assert_false(chacha_first(HELLO_TLS12, LR_LIT("\x13\x03\x13\x01\xc0\x2b\xcc\xa9")));
+    assert_true(chacha_first(HELLO_TLS12, LR_LIT("\x13\x01\x13\x03\xcc\xa9\xc0\x2b")));
+    assert_false(chacha_first(HELLO_TLS12, LR_LIT("\x13\x03")));
+    assert_false(chacha_first(HELLO_TLS13, LR_LIT("\xcc\xa9")));
+}
+
+static uint16_t group_of(unsigned flags, uint16_t first, uint16_t second)
+{
+    offer(LR_TLS_1_2, LR_TLS_1_3, "", true);
+    context.groups[0] = first;
+    context.groups[1] = second;
+    assert_int_equal(decide(plan_of(flags)), LR_OK);
+    return choice.group;
+}
+
+/* The clients know X25519, P-256 and P-384, and send a key share for the first. */
+static void one_group_is_chosen_for_each_client(void **state)
+{
+    const unsigned mlkem = HELLO_TLS13 | HELLO_MLKEM, any = HELLO_TLS12 & ~(unsigned)HELLO_GROUPS;
+
+    (void)state;
+    assert_int_equal(group_of(HELLO_TLS13, LR__GROUP_X25519, LR__GROUP_SECP256R1), 0x1d);
+    assert_int_equal(group_of(HELLO_TLS13, LR__GROUP_SECP256R1, LR__GROUP_X25519), 0x1d);
+    assert_int_equal(group_of(HELLO_TLS13, LR__GROUP_SECP384R1, LR__GROUP_SECP256R1), 0x18);
+    assert_int_equal(group_of(HELLO_TLS13, LR__GROUP_SECP521R1, LR__GROUP_SECP256R1), 0x17);
+    assert_int_equal(group_of(mlkem, LR__GROUP_X25519MLKEM768, LR__GROUP_X25519), 0x11ec);
+    assert_int_equal(group_of(mlkem, LR__GROUP_X25519, LR__GROUP_X25519MLKEM768), 0x1d);
+    assert_int_equal(group_of(HELLO_TLS12, LR__GROUP_SECP256R1, LR__GROUP_X25519), 0x17);
+    assert_int_equal(group_of(HELLO_TLS12, LR__GROUP_X25519, LR__GROUP_SECP256R1), 0x1d);
+    assert_int_equal(group_of(any, LR__GROUP_SECP384R1, LR__GROUP_X25519), 0x18);
+    assert_int_equal(group_of(any, LR__GROUP_X25519MLKEM768, LR__GROUP_X25519), 0x1d);
+}
+
+static void without_a_group_in_common_there_is_nothing_to_choose(void **state)
+{
+    (void)state;
+    for (unsigned v = LR_TLS_1_2; v <= LR_TLS_1_3; v++) {
+        offer(LR_TLS_1_2, LR_TLS_1_3, "", true);
+        context.groups[0] = LR__GROUP_SECP521R1;
+        context.groups[1] = LR__GROUP_SECP256R1MLKEM768;
+        assert_refuses(plan_of(v == LR_TLS_1_2 ? HELLO_TLS12 : HELLO_TLS13), LR_ETLS,
+                       LR__ALERT_HANDSHAKE_FAILURE);
+    }
+    /* A hybrid is no group of TLS 1.2, whatever the client lists. */
+    offer(LR_TLS_1_2, LR_TLS_1_3, "", true);
+    context.groups[0] = LR__GROUP_X25519MLKEM768;
+    context.group_count = 1;
+    assert_refuses(plan_of(HELLO_TLS12 | HELLO_MLKEM), LR_ETLS, LR__ALERT_HANDSHAKE_FAILURE);
+}
+
 static void a_refusal_in_clear_is_one_fatal_alert(void **state)
 {
     lr__buf_pool pool;
@@ -216,6 +272,9 @@ int main(void)
         cmocka_unit_test(no_list_on_either_side_is_no_protocol),
         cmocka_unit_test(no_common_protocol_is_fatal_unless_it_may_be_missing),
         cmocka_unit_test(the_first_suite_that_we_know_tells_what_the_client_likes),
+        cmocka_unit_test(suites_of_another_version_say_nothing),
+        cmocka_unit_test(one_group_is_chosen_for_each_client),
+        cmocka_unit_test(without_a_group_in_common_there_is_nothing_to_choose),
         cmocka_unit_test(a_refusal_in_clear_is_one_fatal_alert),
     };
 

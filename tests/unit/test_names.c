@@ -64,6 +64,17 @@ static void each_name_of_a_group_means_its_number(void **state)
     assert_string_equal(lr__group_name(0x0a0a), "");
 }
 
+static void hybrids_are_the_groups_with_ml_kem(void **state)
+{
+    static const uint16_t plain[] = {0, 23, 24, 25, 29, 30, 256, 0x0a0a, 4586, 4590};
+
+    (void)state;
+    assert_true(lr__group_is_hybrid(LR__GROUP_X25519MLKEM768));
+    assert_true(lr__group_is_hybrid(LR__GROUP_SECP256R1MLKEM768));
+    for (size_t i = 0; i < LR_ARRAY_COUNT(plain); i++)
+        assert_false(lr__group_is_hybrid(plain[i]));
+}
+
 static void the_names_of_wolfssl_are_known_in_any_case(void **state)
 {
     (void)state;
@@ -155,6 +166,7 @@ int main(void)
         cmocka_unit_test(suites_have_their_iana_names),
         cmocka_unit_test(suites_that_are_not_ours_have_no_name),
         cmocka_unit_test(each_name_of_a_group_means_its_number),
+        cmocka_unit_test(hybrids_are_the_groups_with_ml_kem),
         cmocka_unit_test(the_names_of_wolfssl_are_known_in_any_case),
         cmocka_unit_test(a_list_keeps_its_order_and_ignores_case),
         cmocka_unit_test(a_word_that_is_no_group_is_named),

@@ -170,6 +170,7 @@ static void on_hello(tls_server *server)
                                  &server->first, &server->fault) == LR_OK);
         memset(&server->gather, 0, sizeof(server->gather));
         server->gather.second = true;
+        server->gather.early_left = server->first.has_early_data ? LR__EARLY_SKIP_MAX : 0;
     }
 }
 

@@ -32,12 +32,16 @@ set(LOCKRING_BASE_SOURCES
 set(LOCKRING_IO_SOURCES
     core/io/address.c
     core/io/epoll.c
+    core/io/file.c
     core/io/ops.c
     core/io/recv_pool.c
     core/io/slots.c
     core/io/socket.c
     core/io/uring.c
+    core/io/uring_buffers.c
+    core/io/uring_file.c
     core/io/uring_refusal.c
+    core/io/uring_setup.c
 )
 
 # core/tls: the only folder that sees wolfSSL.

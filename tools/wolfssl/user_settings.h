@@ -94,9 +94,13 @@ int64_t lr__wall_time_ms(void);
 #define ECC_TIMING_RESISTANT
 #define WC_RSA_BLINDING
 
-/* Protocols: TLS 1.3 and 1.2. WOLFSSL_EARLY_DATA is left off for now: it is never read without a
- * replay guard, and with it a server reports success before the client's Finished. */
+/* Protocols: TLS 1.3 and 1.2. WOLFSSL_EARLY_DATA is there so that early data is refused well:
+ * without it wolfSSL does not skip the records of a client that offers early data under a ticket of
+ * another server (RFC 8446 4.2.10). None is ever accepted, since that takes
+ * wolfSSL_read_early_data(), which nobody calls. Where a client offers some, wolfSSL_accept()
+ * returns success before the client's Finished; wolfSSL_is_init_finished() does not. */
 #define WOLFSSL_TLS13
+#define WOLFSSL_EARLY_DATA
 #define WOLFSSL_TLS13_MIDDLEBOX_COMPAT
 #define WOLFSSL_POST_HANDSHAKE_AUTH
 #define NO_OLD_TLS
