@@ -779,6 +779,7 @@ const lr__backend lr__backend_epoll = {
     .listen_dup = lr__real_listen_dup,
     .socket = epoll_socket,
     .listen_close = lr__real_listen_close,
+    .abandon = lr__real_abandon,
     .accept_now = epoll_accept_now,
     .shutdown_write = lr__real_shutdown_write,
     .sock_name = lr__real_sock_name,

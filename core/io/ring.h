@@ -193,6 +193,8 @@ typedef struct lr__backend {
     int (*listen_dup)(void *world, int listener);
     int (*socket)(void *world, int family);          /* a stream socket to connect */
     void (*listen_close)(void *world, int listener); /* any thread; nothing armed */
+    void (*abandon)(void *world, int sock); /* any thread; a connection of which nothing was ever
+                                             * armed: the peer gets a reset */
     int (*accept_now)(lr__ring *ring, int listener); /* -EAGAIN: the queue is empty */
     int (*shutdown_write)(lr__ring *ring, int sock); /* sends FIN behind what was sent */
     int (*sock_name)(void *world, int sock, bool peer, struct sockaddr_storage *out,

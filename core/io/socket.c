@@ -276,6 +276,13 @@ void lr__real_listen_close(void *world, int listener)
     (void)close(listener);
 }
 
+void lr__real_abandon(void *world, int sock)
+{
+    (void)world;
+    lr__socket_linger_none(sock);
+    (void)close(sock);
+}
+
 int lr__real_shutdown_write(lr__ring *ring, int sock)
 {
     (void)ring;

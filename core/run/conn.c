@@ -214,7 +214,7 @@ lr_conn *lr__conn_make(lr__part *part, int sock, const struct sockaddr_storage *
     lr_conn *c = conn_new(part, sock, false);
 
     if (!c) {
-        w->ring->backend->listen_close(w->workers->world, sock);
+        w->ring->backend->abandon(w->workers->world, sock);
         return NULL;
     }
     if (address->ss_family != AF_UNIX)

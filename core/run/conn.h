@@ -19,8 +19,9 @@
  *
  * CONNECT is the first state of plain connections, accepted (OPEN right after on_open) or made.
  *
- * Allowed moves: CONNECT -> OPEN, CLOSING; HELLO -> HANDSHAKE, ENDING, CLOSING; HANDSHAKE -> OPEN, ENDING, CLOSING; OPEN ->
- * ENDING, CLOSING; ENDING -> CLOSING; CLOSING -> CLOSED. lr__conn_enter() alone changes the state.
+ * Allowed moves: CONNECT -> OPEN, CLOSING; HELLO -> HANDSHAKE, ENDING, CLOSING; HANDSHAKE -> OPEN,
+ * ENDING, CLOSING; OPEN -> ENDING, CLOSING; ENDING -> CLOSING; CLOSING -> CLOSED. lr__conn_enter()
+ * alone changes the state.
  *
  * Files: conn.c (life, timers, closing), conn_read.c (input), conn_write.c (output), conn_get.c
  * (getters). All of it belongs to the connection's worker. */

@@ -42,8 +42,13 @@ uint32_t lr_conn_listener(const lr_conn *c)
 
 lr_conn_id lr_conn_id_of(const lr_conn *c)
 {
-    lr_conn_id id = {c->worker, c->slot, c->generation};
+    lr_conn_id id = {0};
 
+    LR_BUG_IF(!c, id);
+    lr__dcheck_on_worker(c->worker);
+    id.worker = c->worker;
+    id.slot = c->slot;
+    id.generation = c->generation;
     return id;
 }
 

@@ -88,14 +88,19 @@ static bool reserve_sealed(lr_conn *c, size_t plain, uint32_t fragment)
     return lr__buf_reserve(&c->sealed, &c->worker->buffers, plain + records * RECORD_OVERHEAD);
 }
 
-/* May the program write now, and len bytes more that are copied? */
-static lr_status may_write(lr_conn *c, size_t len)
+static lr_status may_write(const lr_conn *c)
 {
     lr__dcheck_on_worker(c->worker);
     if (c->state < LR__CONN_OPEN)
         return LR_ESTATE;
     if (c->state != LR__CONN_OPEN)
         return LR_ECLOSED;
+    return LR_OK;
+}
+
+/* Is there room in the queue for len bytes more that are copied? */
+static lr_status has_room(lr_conn *c, size_t len)
+{
     if (lr_conn_queued(c) + len <= LR__QUEUE_HARD)
         return LR_OK;
     if (len <= LR__QUEUE_HARD)
@@ -117,9 +122,10 @@ lr_status lr_conn_write(lr_conn *c, lr_slice bytes)
     lr_slice rest;
 
     LR_BUG_IF(!c || (!bytes.bytes && bytes.len != 0), LR_EINVAL);
-    LR_TRY(may_write(c, bytes.len));
+    LR_TRY(may_write(c));
     if (bytes.len == 0)
         return LR_OK;
+    LR_TRY(has_room(c, bytes.len));
     fragment = fragment_max(c);
     if (lr__outq_is_empty(&c->queue) && !c->send_armed && bytes.len >= fragment) {
         size_t room = send_room(c, fragment);
@@ -150,9 +156,10 @@ lr_status lr_conn_writev(lr_conn *c, const lr_slice *pieces, size_t count)
             return LR_EAGAIN;
         len += pieces[i].len;
     }
-    LR_TRY(may_write(c, len));
+    LR_TRY(may_write(c));
     if (len == 0)
         return LR_OK;
+    LR_TRY(has_room(c, len));
     if (!lr__outq_copy(&c->queue, &c->worker->buffers, pieces, count))
         return LR_ENOMEM;
     wrote(c, len);
@@ -162,12 +169,13 @@ lr_status lr_conn_writev(lr_conn *c, const lr_slice *pieces, size_t count)
 lr_status lr_conn_write_take(lr_conn *c, lr_slice bytes, void (*release)(void *arg), void *arg)
 {
     LR_BUG_IF(!c || (!bytes.bytes && bytes.len != 0), LR_EINVAL);
-    LR_TRY(may_write(c, 0));
+    LR_TRY(may_write(c));
     if (bytes.len == 0) {
         if (release)
             release(arg);
         return LR_OK;
     }
+    LR_TRY(has_room(c, 0));
     if (!lr__outq_take(&c->queue, bytes, release, arg))
         return LR_ENOMEM;
     wrote(c, bytes.len);
@@ -177,7 +185,8 @@ lr_status lr_conn_write_take(lr_conn *c, lr_slice bytes, void (*release)(void *a
 lr_status lr_conn_write_source(lr_conn *c, const lr_source *source)
 {
     LR_BUG_IF(!c || !source || !source->pull, LR_EINVAL);
-    LR_TRY(may_write(c, 0));
+    LR_TRY(may_write(c));
+    LR_TRY(has_room(c, 0));
     if (!lr__outq_source(&c->queue, source))
         return LR_ENOMEM;
     lr__conn_schedule_flush(c);

@@ -40,9 +40,9 @@ void lr__outq_consume(lr__outq *q, lr__buf_pool *pool, size_t len); /* <= the fr
 
 /* The stream in front that may be asked, or null: none is, or it has nothing now. */
 const lr_source *lr__outq_stream(const lr__outq *q);
-void lr__outq_stream_waits(lr__outq *q);              /* its pull answered LR_EAGAIN */
-void lr__outq_stream_ready(lr__outq *q);              /* the one that waits, if one does */
-void lr__outq_stream_ended(lr__outq *q, lr_conn *c);  /* calls done(LR_OK) */
+void lr__outq_stream_waits(lr__outq *q);             /* its pull answered LR_EAGAIN */
+void lr__outq_stream_ready(lr__outq *q);             /* the one that waits, if one does */
+void lr__outq_stream_ended(lr__outq *q, lr_conn *c); /* calls done(LR_OK) */
 
 /* Everything goes, and every owner is told (LR_ECLOSED). */
 void lr__outq_drop(lr__outq *q, lr__buf_pool *pool, lr_conn *c);

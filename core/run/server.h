@@ -20,10 +20,10 @@ struct lr_worker;
 typedef struct lr__part {
     lr_server *server;
     struct lr_worker *worker;
-    lr__slab users; /* lr_conn_user() bytes */
-    lr__list conns; /* lr_conn.node */
+    lr__slab users;    /* lr_conn_user() bytes */
+    lr__list conns;    /* lr_conn.node */
     void *worker_user; /* lr_server_worker_user() */
-    bool started;   /* on_worker_start has run */
+    bool started;      /* on_worker_start has run */
     bool draining;
     bool cut; /* what is left was aborted, and what still comes will be */
     lr__timer drain_deadline;
@@ -55,8 +55,8 @@ struct lr_server {
     lr__part *parts;  /* [workers->count] */
     lr__bound *bound; /* [bound_count] */
     uint32_t bound_count;
-    _Atomic uint32_t places; /* taken of connection_count_max, if there is one; workers add and
-                              * subtract, one per accepted connection */
+    _Atomic uint32_t places;   /* taken of connection_count_max, if there is one; workers add and
+                                * subtract, one per accepted connection */
     _Atomic uint32_t drain_ms; /* of the first lr_server_drain(); set before drain */
     _Atomic int drain;         /* LR__DRAIN_*; only rises; any thread writes, workers read */
 };

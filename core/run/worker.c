@@ -106,9 +106,11 @@ static void dispatch_conn(lr_worker *w, const lr__completion *completion)
     case LR__OP_CLOSE:
         lr__conn_on_closed(c);
         break;
+    case LR__OP_CONNECT:
+        lr__conn_on_connected(c, completion);
+        break;
     case LR__OP_NONE:
     case LR__OP_ACCEPT:
-    case LR__OP_CONNECT:
     case LR__OP_POLL:
     case LR__OP_FILE:
     case LR__OP_COUNT:
@@ -121,6 +123,10 @@ static void dispatch(lr_worker *w, const lr__completion *completion)
     uint32_t slot = lr__id_slot(completion->id);
     lr__listener *listener;
 
+    if (slot >= LR__OBJECT_SLOT_FIRST) {
+        lr__object_dispatch(w, completion);
+        return;
+    }
     if (slot >= LR__LISTENERS_MAX) {
         dispatch_conn(w, completion);
         return;

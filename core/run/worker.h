@@ -56,9 +56,9 @@ typedef struct lr_worker {
     uint64_t now_ns; /* of this turn */
     lr__timers timers;
     lr__slab conns;
-    lr__slab objects;        /* watches and files (core/run/object.h) */
-    uint32_t file_requests;  /* of them under way */
-    lr__list user_timers;    /* lr_timer.node */
+    lr__slab objects;       /* watches and files (core/run/object.h) */
+    uint32_t file_requests; /* of them under way */
+    lr__list user_timers;   /* lr_timer.node */
     lr__buf_pool buffers;
     lr__rand rand;
     lr__list replicas; /* lr__replica.node */
@@ -70,8 +70,8 @@ typedef struct lr_worker {
     lr__listener listeners[LR__LISTENERS_MAX];
     uint32_t listener_count;
     lr__log_limit log_limit;
-    bool parts_started;    /* the first turn starts the servers' parts */
-    bool finishing;        /* and they have been stopped: only objects are left */
+    bool parts_started; /* the first turn starts the servers' parts */
+    bool finishing;     /* and they have been stopped: only objects are left */
     uint64_t hook_calls;
     uint32_t control_seen; /* of workers->control */
     uint32_t closed_since_trim;

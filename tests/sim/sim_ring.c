@@ -493,6 +493,11 @@ static void sim_listen_close(void *world, int sock)
     sim_sock_close(world, sock, false);
 }
 
+static void sim_abandon(void *world, int sock)
+{
+    sim_sock_close(world, sock, true);
+}
+
 static int sim_accept_now(lr__ring *ring, int listener)
 {
     return sim_take_connection(ring_of(ring)->world, listener);
@@ -548,6 +553,7 @@ const lr__backend sim_backend = {
     .end = sim_end,
     .listen = sim_listen,
     .listen_close = sim_listen_close,
+    .abandon = sim_abandon,
     .accept_now = sim_accept_now,
     .shutdown_write = sim_shutdown_write,
     .sock_name = sim_sock_name,

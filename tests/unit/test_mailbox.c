@@ -7,6 +7,7 @@
 
 #include <pthread.h>
 #include <sched.h>
+#include <stdlib.h>
 
 enum { SENDERS = 4, LETTERS = 20000 };
 
@@ -18,6 +19,16 @@ typedef struct letter {
 static void do_nothing(lr__message *message)
 {
     (void)message;
+}
+
+/* Posts into a box that is open; was it the first? */
+static bool post_first(lr__mailbox *box, lr__message *message)
+{
+    bool first = false;
+
+    if (!lr__mailbox_post(box, message, &first))
+        abort();
+    return first;
 }
 
 static letter *letter_of(lr__message *message)
@@ -42,10 +53,10 @@ static void only_the_first_post_asks_for_a_wake_up(void **state)
 
     (void)state;
     lr__mailbox_init(&box);
-    assert_true(lr__mailbox_post(&box, &letters[0].message));
-    assert_false(lr__mailbox_post(&box, &letters[1].message));
+    assert_true(post_first(&box, &letters[0].message));
+    assert_false(post_first(&box, &letters[1].message));
     assert_non_null(lr__mailbox_take(&box));
-    assert_true(lr__mailbox_post(&box, &letters[2].message));
+    assert_true(post_first(&box, &letters[2].message));
     assert_non_null(lr__mailbox_take(&box));
 }
 
@@ -59,7 +70,7 @@ static void messages_arrive_in_order_and_once(void **state)
     lr__mailbox_init(&box);
     for (uint32_t i = 0; i < 5; i++) {
         letters[i] = (letter){{&letters[0].message, do_nothing}, 0, i}; /* next holds anything */
-        lr__mailbox_post(&box, &letters[i].message);
+        (void)post_first(&box, &letters[i].message);
     }
     message = lr__mailbox_take(&box);
     for (uint32_t i = 0; i < 5; i++) {
@@ -83,7 +94,7 @@ static void message_may_be_posted_again_while_it_is_delivered(void **state)
 
     (void)state;
     lr__mailbox_init(&box);
-    lr__mailbox_post(&box, &one.message);
+    (void)post_first(&box, &one.message);
     for (uint32_t i = 1; i <= 3; i++) {
         lr__message *message = lr__mailbox_take(&box);
 
@@ -91,7 +102,7 @@ static void message_may_be_posted_again_while_it_is_delivered(void **state)
         assert_null(message->next);
         message->deliver(message);
         assert_int_equal(one.number, i);
-        assert_true(lr__mailbox_post(&box, message));
+        assert_true(post_first(&box, message));
     }
 }
 
@@ -109,7 +120,7 @@ static void *send_all(void *arg)
             continue;
         }
         *one = (letter){{NULL, do_nothing}, (uint32_t)(uintptr_t)arg, i};
-        if (lr__mailbox_post(&shared_box, &one->message))
+        if (post_first(&shared_box, &one->message))
             atomic_fetch_add_explicit(&wake_ups, 1, memory_order_relaxed);
     }
     return NULL;
@@ -159,7 +170,7 @@ static volatile sig_atomic_t signal_count;
 static void post_from_signal(int number)
 {
     (void)number;
-    lr__mailbox_post(&signal_box, &signal_letters[signal_count].message);
+    (void)post_first(&signal_box, &signal_letters[signal_count].message);
     signal_count++;
 }
 
@@ -181,6 +192,87 @@ static void signal_handler_may_post(void **state)
     assert_int_equal(count, LR_ARRAY_COUNT(signal_letters));
 }
 
+static void a_closed_box_gives_what_it_had_and_takes_nothing(void **state)
+{
+    letter letters[3] = {
+        {{NULL, do_nothing}, 0, 0}, {{NULL, do_nothing}, 0, 1}, {{NULL, do_nothing}, 0, 2}};
+    lr__mailbox box;
+    lr__message *message;
+    bool first;
+
+    (void)state;
+    lr__mailbox_init(&box);
+    assert_true(post_first(&box, &letters[0].message));
+    assert_false(post_first(&box, &letters[1].message));
+    message = lr__mailbox_close(&box);
+    assert_ptr_equal(message, &letters[0].message);
+    assert_ptr_equal(message->next, &letters[1].message);
+    assert_null(message->next->next);
+    assert_false(lr__mailbox_post(&box, &letters[2].message, &first));
+    assert_null(lr__mailbox_close(&box));
+    lr__mailbox_init(&box);
+    assert_true(post_first(&box, &letters[2].message));
+    assert_non_null(lr__mailbox_take(&box));
+}
+
+static lr__mailbox closing_box;
+static atomic_uint taken_in;
+
+static void *send_until_closed(void *arg)
+{
+    bool first;
+
+    (void)arg;
+    for (;;) {
+        letter *one = lr__alloc(sizeof *one);
+
+        if (!one)
+            continue;
+        *one = (letter){{NULL, do_nothing}, 0, 0};
+        if (!lr__mailbox_post(&closing_box, &one->message, &first)) {
+            lr__free(one);
+            return NULL;
+        }
+        atomic_fetch_add_explicit(&taken_in, 1, memory_order_relaxed);
+    }
+}
+
+static uint32_t count_and_free(lr__message *message)
+{
+    uint32_t count = 0;
+
+    while (message) {
+        letter *one = letter_of(message);
+
+        message = message->next;
+        lr__free(one);
+        count++;
+    }
+    return count;
+}
+
+/* What a sender was told is taken is delivered, however the closing falls. */
+static void nothing_is_lost_between_post_and_close(void **state)
+{
+    pthread_t threads[SENDERS];
+
+    (void)state;
+    for (uint32_t round = 0; round < 50; round++) {
+        uint32_t got = 0;
+
+        lr__mailbox_init(&closing_box);
+        atomic_store(&taken_in, 0);
+        for (int i = 0; i < SENDERS; i++)
+            assert_int_equal(pthread_create(&threads[i], NULL, send_until_closed, NULL), 0);
+        while (got < 100)
+            got += count_and_free(lr__mailbox_take(&closing_box));
+        got += count_and_free(lr__mailbox_close(&closing_box));
+        for (int i = 0; i < SENDERS; i++)
+            pthread_join(threads[i], NULL);
+        assert_int_equal(got, taken_in);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -190,6 +282,8 @@ int main(void)
         cmocka_unit_test(message_may_be_posted_again_while_it_is_delivered),
         cmocka_unit_test(senders_do_not_disturb_each_other),
         cmocka_unit_test(signal_handler_may_post),
+        cmocka_unit_test(a_closed_box_gives_what_it_had_and_takes_nothing),
+        cmocka_unit_test(nothing_is_lost_between_post_and_close),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

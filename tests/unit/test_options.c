@@ -255,8 +255,8 @@ static void values_out_of_their_range_are_named(void **state)
     bad.handlers = NULL;
     assert_server_refused(bad, "handlers");
     bad = good;
-    bad.context = NULL;
-    assert_server_refused(bad, "context");
+    bad.worker_user_size = (1 << 20) + 1;
+    assert_server_refused(bad, "worker_user_size");
     bad = good;
     bad.conn_user_size = 65537;
     assert_server_refused(bad, "conn_user_size");

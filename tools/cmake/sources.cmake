@@ -68,12 +68,18 @@ set(LOCKRING_RUN_SOURCES
     core/run/conn_get.c
     core/run/conn_read.c
     core/run/conn_write.c
+    core/run/file.c
+    core/run/hooks.c
     core/run/listener.c
+    core/run/object.c
+    core/run/outq.c
     core/run/run.c
     core/run/server.c
     core/run/steer.c
     core/run/version.c
+    core/run/watch.c
     core/run/worker.c
+    core/run/worker_api.c
     core/run/workers.c
 )
 
