@@ -82,6 +82,7 @@ set(LOCKRING_PROTO_SOURCES
 # tests/sim: the simulated back end.
 set(LOCKRING_SIM_SOURCES
     tests/sim/sim.c
+    tests/sim/sim_file.c
     tests/sim/sim_net.c
     tests/sim/sim_ring.c
 )
