@@ -102,6 +102,14 @@ sim_faults sim_faults_draw(uint64_t seed)
         if (splitmix(&dice) & 1)
             *times[i] = splitmix(&dice) % longest[i];
     }
+    if (splitmix(&dice) & 1)
+        f.connect_fails = 1 + (uint32_t)(splitmix(&dice) % 300);
+    if (splitmix(&dice) & 1)
+        f.open_no_files = 1 + (uint32_t)(splitmix(&dice) % 200);
+    if (splitmix(&dice) & 1)
+        f.read_piece_max = 1 + (uint32_t)(splitmix(&dice) % 20000);
+    if (splitmix(&dice) & 1)
+        f.file_ns = splitmix(&dice) % (200 * MILLISECOND);
     return f;
 }
 
@@ -192,6 +200,9 @@ bool sim_step(sim *s)
         break;
     case SIM_CONNECT:
         sim_on_connect(s, event.where);
+        break;
+    case SIM_CONNECTED:
+        sim_on_connected(s, event.where, event.what, (int)event.value);
         break;
     case SIM_POKE:
     case SIM_CANCEL:
@@ -307,11 +318,13 @@ sim *sim_new(uint64_t seed, const sim_faults *faults)
 void sim_free(sim *s)
 {
     LR_CHECK(sim_open_sockets(s) == 0);
+    LR_CHECK(sim_open_files(s) == 0);
     for (uint32_t i = 0; i < s->ring_count; i++) {
         LR_CHECK(!s->rings[i]->open);
         free(s->rings[i]);
     }
     sim_net_free(s);
+    sim_file_free(s);
     free(s->rings);
     free(s->events);
     free(s);

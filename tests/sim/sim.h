@@ -39,6 +39,10 @@ typedef struct sim_faults {
     uint64_t net_ns;          /* bytes, FIN and RST on their way */
     uint64_t work_ns;         /* until the kernel goes on with an operation */
     uint64_t wake_ns;         /* until a wake gets through */
+    uint32_t connect_fails;   /* a connect ends with -ETIMEDOUT or the like */
+    uint32_t open_no_files;   /* a file is not opened: -EMFILE or the like */
+    uint32_t read_piece_max;  /* a read of a file is cut to 1..this many bytes; 0: not cut */
+    uint64_t file_ns;         /* until a file operation is done */
     bool duplicate_last;      /* the lying kernel: every last completion comes twice */
 } sim_faults;
 
@@ -55,7 +59,7 @@ typedef struct sim_options {
 
 sim *sim_new(uint64_t seed, const sim_faults *faults);
 sim *sim_new_with(const sim_options *options);
-void sim_free(sim *world); /* every socket and ring must have been closed */
+void sim_free(sim *world); /* every socket, file and ring must have been closed */
 
 /* Each fault is absent in half of the seeds and has a chance of its own in the others. */
 sim_faults sim_faults_draw(uint64_t seed);
@@ -92,5 +96,23 @@ void sim_peer_reset(sim *world, int peer);        /* RST: both directions are go
 bool sim_peer_at_eof(const sim *world, int peer); /* FIN came and everything was read */
 bool sim_peer_was_reset(const sim *world, int peer);
 uint64_t sim_peer_transcript(const sim *world, int peer); /* however it was cut into pieces */
+
+/* The same with an address, which may be of AF_UNIX. */
+int sim_connect_to(sim *world, const struct sockaddr *address, socklen_t len);
+
+/* Peers that are connected to. A stand is a listener that the test plays; port 0 chooses one. Its
+ * backlog is that of listen(2): one more waits in the queue. */
+int sim_peer_listen(sim *world, uint16_t port, uint32_t backlog); /* a stand, or -EADDRINUSE */
+uint16_t sim_peer_port(const sim *world, int stand);
+int sim_peer_accept(sim *world, int stand);    /* a peer; -1: nobody waits */
+void sim_peer_unlisten(sim *world, int stand); /* who waits is reset */
+
+/* Numbers that can be polled, beside the sockets'. A number exists from its first set, which says
+ * what it is ready for; each further set is news of what it says. */
+void sim_poll_set(sim *world, int fd, uint32_t events);
+void sim_poll_close(sim *world, int fd);
+
+/* File operations work on the real files, and give out numbers of their own. */
+uint32_t sim_open_files(const sim *world);
 
 #endif

@@ -11,10 +11,12 @@
 
 #include <errno.h>
 #include <netinet/in.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/un.h>
 
-enum { RETRY_NS = 1000000000, SMALL_PIPE = 600 };
+enum { RETRY_NS = 1000000000, SMALL_PIPE = 600, FIRST_PATH = 65536 };
 
 /* Sockets */
 
@@ -56,8 +58,8 @@ static void stir(sim *s, uint32_t conn, uint32_t side, lr__op op)
 {
     const sim_conn *c = s->conns[conn];
 
-    if (side == 0 && c->sock != SIM_NONE) {
-        const sim_sock *sock = sim_sock_of(s, c->sock);
+    if (c->sock[side] != SIM_NONE) {
+        const sim_sock *sock = sim_sock_of(s, c->sock[side]);
 
         if (ring_of(sock))
             sim_ring_poke(sock->ring, sock->id, op);
@@ -221,8 +223,7 @@ void sim_on_reset(sim *s, uint32_t conn, uint32_t side)
     c->error[side] = ECONNRESET;
     c->was_reset |= side == 1;
     stir(s, conn, side, LR__OP_RECV);
-    if (side == 0)
-        stir(s, conn, side, LR__OP_SEND);
+    stir(s, conn, side, LR__OP_SEND);
 }
 
 /* Both sides have closed: what it held is given back. */
@@ -250,35 +251,102 @@ static void close_side(sim *s, uint32_t conn, uint32_t side, bool reset)
 
 /* Listeners */
 
-static uint16_t port_of(const struct sockaddr *address)
+/* Paths have ports too, so that a listener is found by one number. */
+static uint32_t port_of_path(sim *s, const struct sockaddr *address, socklen_t len)
 {
+    struct sockaddr_storage whole = {0};
+    const struct sockaddr_un *un = (const struct sockaddr_un *)(const void *)&whole;
+
+    LR_CHECK(len > offsetof(struct sockaddr_un, sun_path) && len < sizeof(whole));
+    memcpy(&whole, address, len);
+    for (uint32_t i = 0; i < s->path_count; i++) {
+        if (memcmp(s->paths[i], un->sun_path, sizeof(un->sun_path)) == 0)
+            return FIRST_PATH + i;
+    }
+    s->paths = sim_grow(s->paths, &s->path_cap, s->path_count + 1, sizeof(*s->paths));
+    s->paths[s->path_count] = malloc(sizeof(un->sun_path));
+    LR_CHECK(s->paths[s->path_count] != NULL);
+    memcpy(s->paths[s->path_count], un->sun_path, sizeof(un->sun_path));
+    return FIRST_PATH + s->path_count++;
+}
+
+static uint32_t port_of(sim *s, const struct sockaddr *address, socklen_t len)
+{
+    if (address->sa_family == AF_UNIX)
+        return port_of_path(s, address, len);
     if (address->sa_family == AF_INET6)
         return ntohs(((const struct sockaddr_in6 *)(const void *)address)->sin6_port);
     return ntohs(((const struct sockaddr_in *)(const void *)address)->sin_port);
 }
 
-static void set_port(struct sockaddr_storage *address, uint16_t port)
+static void set_port(struct sockaddr_storage *address, uint32_t port)
 {
     if (address->ss_family == AF_INET6)
-        ((struct sockaddr_in6 *)(void *)address)->sin6_port = htons(port);
-    else
-        ((struct sockaddr_in *)(void *)address)->sin_port = htons(port);
+        ((struct sockaddr_in6 *)(void *)address)->sin6_port = htons((uint16_t)port);
+    else if (address->ss_family == AF_INET)
+        ((struct sockaddr_in *)(void *)address)->sin_port = htons((uint16_t)port);
+}
+
+static sim_queue *new_queue(uint32_t backlog)
+{
+    sim_queue *queue = calloc(1, sizeof(*queue));
+
+    LR_CHECK(queue != NULL);
+    queue->references = 1;
+    queue->backlog = backlog;
+    return queue;
+}
+
+static void put_queued(sim_queue *queue, uint32_t conn)
+{
+    queue->conns = sim_grow(queue->conns, &queue->cap, queue->count + 1, sizeof(*queue->conns));
+    queue->conns[queue->count++] = conn;
+}
+
+static uint32_t take_queued(sim_queue *queue)
+{
+    uint32_t conn = queue->conns[0];
+
+    memmove(queue->conns, queue->conns + 1, --queue->count * sizeof(*queue->conns));
+    return conn;
+}
+
+/* side: of those who would have accepted. net.ipv4.tcp_migrate_req is 0: who waits is reset. */
+static void release_queue(sim *s, sim_queue *queue, uint32_t side)
+{
+    if (--queue->references > 0)
+        return;
+    while (queue->count > 0)
+        close_side(s, take_queued(queue), side, true);
+    free(queue->conns);
+    free(queue);
+}
+
+static sim_stand *find_stand(sim *s, uint32_t port)
+{
+    for (uint32_t i = 0; i < s->stand_count; i++) {
+        if (s->stands[i].queue && s->stands[i].port == port)
+            return &s->stands[i];
+    }
+    return NULL;
 }
 
 int sim_listen(void *world, const lr__listen_options *options)
 {
     sim *s = world;
-    uint16_t port = port_of(options->address);
+    uint32_t port = port_of(s, options->address, options->address_len);
     sim_sock *sock;
     int number;
 
     if (port == 0)
         port = s->next_port++;
+    if (find_stand(s, port))
+        return -EADDRINUSE;
     for (uint32_t i = 0; i < s->sock_cap; i++) {
         const sim_sock *other = &s->socks[i];
 
         if (other->kind == SIM_LISTENER && other->port == port &&
-            (!other->share || !options->share_port || options->exclusive))
+            (!other->share || !options->share_port || options->exclusive || port >= FIRST_PATH))
             return -EADDRINUSE;
     }
     number = new_sock(s, SIM_LISTENER);
@@ -288,11 +356,32 @@ int sim_listen(void *world, const lr__listen_options *options)
     set_port(&sock->address, port);
     sock->port = port;
     sock->share = options->share_port;
-    sock->backlog = options->backlog > 0 ? (uint32_t)options->backlog : 1;
+    sock->queue = new_queue(options->backlog > 0 ? (uint32_t)options->backlog : 1);
     return number;
 }
 
-static sim_sock *find_listener(sim *s, uint16_t port)
+int sim_listen_dup(void *world, int listener)
+{
+    sim *s = world;
+    int number = new_sock(s, SIM_LISTENER); /* may move the sockets */
+    sim_sock *copy = sim_sock_of(s, number);
+
+    *copy = *sim_sock_of(s, listener);
+    LR_CHECK(copy->kind == SIM_LISTENER);
+    copy->queue->references++;
+    copy->ring = NULL;
+    return number;
+}
+
+int sim_socket(void *world, int family)
+{
+    int number = new_sock(world, SIM_UNCONNECTED);
+
+    sim_sock_of(world, number)->family = family;
+    return number;
+}
+
+static sim_sock *find_listener(sim *s, uint32_t port)
 {
     uint32_t count = 0, chosen;
 
@@ -307,37 +396,82 @@ static sim_sock *find_listener(sim *s, uint16_t port)
     }
 }
 
-void sim_on_connect(sim *s, uint32_t conn)
+static void poke_listeners(sim *s, const sim_queue *queue)
+{
+    for (uint32_t i = 0; i < s->sock_cap; i++) {
+        const sim_sock *sock = &s->socks[i];
+
+        if (sock->kind == SIM_LISTENER && sock->queue == queue && ring_of(sock))
+            sim_ring_poke(sock->ring, sock->id, LR__OP_ACCEPT);
+    }
+}
+
+/* What became of it travels back to a socket of ours; what the other side sends comes behind it. */
+static void answer(sim *s, uint32_t conn, uint32_t from, int error)
+{
+    sim_pipe *back = &s->conns[conn]->pipe[1 - from];
+
+    if (s->conns[conn]->sock[from] == SIM_NONE)
+        return;
+    back->last_arrival = s->now_ns + sim_delay(s, s->options.faults.net_ns);
+    sim_schedule_at(s, back->last_arrival, SIM_CONNECTED, conn, from, (uint64_t)error);
+}
+
+static void refuse(sim *s, uint32_t conn, uint32_t from, int error)
 {
     sim_conn *c = s->conns[conn];
-    sim_sock *listener = c->closed[1] ? NULL : find_listener(s, c->port);
 
-    if (c->closed[1])
-        return;
-    if (!listener) {
-        c->dead[0] = c->dead[1] = c->closed[0] = true;
-        c->error[1] = ECONNREFUSED;
+    c->dead[0] = c->dead[1] = c->closed[1 - from] = true;
+    if (c->sock[from] == SIM_NONE) {
+        c->error[1] = error;
         c->was_reset = true;
+    }
+    answer(s, conn, from, error);
+}
+
+void sim_on_connect(sim *s, uint32_t conn)
+{
+    static const int errors[] = {ETIMEDOUT, EHOSTUNREACH, ENETUNREACH, ECONNREFUSED};
+    sim_conn *c = s->conns[conn];
+    uint32_t from = c->played ? 0 : 1;
+    const sim_stand *stand = c->played ? find_stand(s, c->port) : NULL;
+    const sim_sock *listener = c->played || c->closed[1] ? NULL : find_listener(s, c->port);
+    sim_queue *queue = stand ? stand->queue : listener ? listener->queue : NULL;
+
+    if (c->closed[from]) { /* given up before it came here */
+        c->closed[1 - from] = true;
+        release_if_over(c);
         return;
     }
-    if (listener->queue_count >= listener->backlog) { /* the SYN is dropped and sent again */
+    if (c->sock[from] != SIM_NONE && sim_chance(s, s->options.faults.connect_fails)) {
+        refuse(s, conn, from, errors[sim_below(s, LR_ARRAY_COUNT(errors))]);
+        return;
+    }
+    if (!queue) {
+        refuse(s, conn, from, ECONNREFUSED);
+        return;
+    }
+    if (queue->count >= queue->backlog) { /* the SYN is dropped and sent again */
         sim_schedule(s, RETRY_NS, SIM_CONNECT, conn, 0, 0);
         return;
     }
-    listener->queue = sim_grow(listener->queue, &listener->queue_cap, listener->queue_count + 1,
-                               sizeof(*listener->queue));
-    listener->queue[listener->queue_count++] = conn;
-    if (ring_of(listener))
-        sim_ring_poke(listener->ring, listener->id, LR__OP_ACCEPT);
+    put_queued(queue, conn);
+    poke_listeners(s, queue);
+    answer(s, conn, from, 0);
 }
 
-static uint32_t take_queued(sim_sock *listener)
+void sim_on_connected(sim *s, uint32_t conn, uint32_t side, int error)
 {
-    uint32_t conn = listener->queue[0];
+    sim_conn *c = s->conns[conn];
 
-    memmove(listener->queue, listener->queue + 1,
-            --listener->queue_count * sizeof(*listener->queue));
-    return conn;
+    if (c->closed[side])
+        return;
+    c->connecting = -error;
+    if (error == 0 && c->error[side]) { /* an RST has overtaken it */
+        c->connecting = -c->error[side];
+        c->error[side] = 0;
+    }
+    stir(s, conn, side, LR__OP_CONNECT);
 }
 
 int sim_take_connection(sim *s, int number)
@@ -348,16 +482,16 @@ int sim_take_connection(sim *s, int number)
     int sock;
 
     LR_CHECK(listener->kind == SIM_LISTENER);
-    while (listener->queue_count > 0 && sim_chance(s, s->options.faults.accept_aborted))
-        close_side(s, take_queued(listener), 0, true);
-    if (listener->queue_count == 0)
+    while (listener->queue->count > 0 && sim_chance(s, s->options.faults.accept_aborted))
+        close_side(s, take_queued(listener->queue), 0, true);
+    if (listener->queue->count == 0)
         return -EAGAIN;
     if (sim_chance(s, s->options.faults.accept_no_files))
         return -errors[sim_below(s, LR_ARRAY_COUNT(errors))];
-    conn = take_queued(listener);
+    conn = take_queued(listener->queue);
     sock = new_sock(s, SIM_STREAM); /* may move the sockets */
     sim_sock_of(s, sock)->conn = conn;
-    s->conns[conn]->sock = sock;
+    s->conns[conn]->sock[0] = sock;
     return sock;
 }
 
@@ -366,38 +500,146 @@ void sim_sock_close(sim *s, int number, bool reset)
     sim_sock *sock = sim_sock_of(s, number);
 
     if (sock->kind == SIM_STREAM) {
-        s->conns[sock->conn]->sock = SIM_NONE;
-        close_side(s, sock->conn, 0, reset);
-    } else {
-        while (sock->queue_count > 0) /* net.ipv4.tcp_migrate_req is 0 */
-            close_side(s, take_queued(sock), 0, true);
-        free(sock->queue);
+        s->conns[sock->conn]->sock[sock->side] = SIM_NONE;
+        close_side(s, sock->conn, sock->side, reset);
+    } else if (sock->kind == SIM_LISTENER) {
+        release_queue(s, sock->queue, 0);
     }
     *sock = (sim_sock){.kind = SIM_FREE};
+}
+
+/* Connecting */
+
+static uint32_t new_conn(sim *s, uint32_t port)
+{
+    uint32_t conn = s->conn_count;
+    uint32_t size = sim_chance(s, s->options.faults.small_pipe) ? SMALL_PIPE : s->options.pipe_size;
+    sim_conn *c = calloc(1, sizeof(*c));
+
+    LR_CHECK(c != NULL);
+    s->conns = sim_grow(s->conns, &s->conn_cap, ++s->conn_count, sizeof(*s->conns));
+    s->conns[conn] = c;
+    c->port = port;
+    for (int side = 0; side < 2; side++) {
+        c->sock[side] = SIM_NONE;
+        c->pipe[side].size = size;
+        c->pipe[side].hash = UINT64_C(0xcbf29ce484222325);
+    }
+    sim_schedule(s, sim_delay(s, s->options.faults.net_ns), SIM_CONNECT, conn, 0, 0);
+    return conn;
+}
+
+void sim_start_connect(sim *s, int number, const struct sockaddr *address, socklen_t len)
+{
+    uint32_t conn = new_conn(s, port_of(s, address, len));
+    sim_sock *sock = sim_sock_of(s, number);
+    sim_conn *c = s->conns[conn];
+
+    LR_CHECK(sock->kind == SIM_UNCONNECTED);
+    sock->kind = SIM_STREAM;
+    sock->conn = conn;
+    c->played = find_stand(s, c->port) != NULL;
+    sock->side = c->played ? 0 : 1;
+    c->sock[sock->side] = number;
+    c->connecting = SIM_CONNECTING;
+}
+
+/* The name of an end: of the listener, or of who connected to it. */
+static void name_end(const sim *s, uint32_t conn, bool is_listener, struct sockaddr_storage *out,
+                     socklen_t *len)
+{
+    struct sockaddr_in *in = (struct sockaddr_in *)(void *)out;
+    struct sockaddr_un *un = (struct sockaddr_un *)(void *)out;
+    uint32_t port = s->conns[conn]->port;
+
+    if (port >= FIRST_PATH) {
+        un->sun_family = AF_UNIX;
+        *len = offsetof(struct sockaddr_un, sun_path);
+        if (is_listener) {
+            memcpy(un->sun_path, s->paths[port - FIRST_PATH], sizeof(un->sun_path));
+            *len = sizeof(*un);
+        }
+        return;
+    }
+    in->sin_family = AF_INET;
+    in->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    in->sin_port = htons((uint16_t)(is_listener ? port : 1024 + conn % 60000));
+    *len = sizeof(*in);
+}
+
+int sim_sock_name(void *world, int sock, bool peer, struct sockaddr_storage *out, socklen_t *len)
+{
+    sim *s = world;
+    const sim_sock *of = sim_sock_of(s, sock);
+    bool has_connected;
+
+    memset(out, 0, sizeof(*out));
+    if (of->kind != SIM_STREAM && peer)
+        return -ENOTCONN;
+    if (of->kind == SIM_UNCONNECTED) {
+        out->ss_family = (sa_family_t)of->family;
+        *len = sizeof(struct sockaddr_in);
+        return 0;
+    }
+    if (of->kind == SIM_LISTENER) {
+        *out = of->address;
+        *len = of->address_len;
+        return 0;
+    }
+    has_connected = of->side == (s->conns[of->conn]->played ? 0 : 1);
+    name_end(s, of->conn, has_connected == peer, out, len);
+    return 0;
 }
 
 /* Peers */
 
 int sim_connect(sim *s, uint16_t port)
 {
-    uint32_t conn = s->conn_count;
-    uint32_t size = sim_chance(s, s->options.faults.small_pipe) ? SMALL_PIPE : s->options.pipe_size;
-    sim_conn *c;
+    return find_listener(s, port) ? (int)new_conn(s, port) : -1;
+}
 
-    if (!find_listener(s, port))
-        return -1;
-    c = calloc(1, sizeof(*c));
-    LR_CHECK(c != NULL);
-    s->conns = sim_grow(s->conns, &s->conn_cap, ++s->conn_count, sizeof(*s->conns));
-    s->conns[conn] = c;
-    c->port = port;
-    c->sock = SIM_NONE;
-    for (int side = 0; side < 2; side++) {
-        c->pipe[side].size = size;
-        c->pipe[side].hash = UINT64_C(0xcbf29ce484222325);
-    }
-    sim_schedule(s, sim_delay(s, s->options.faults.net_ns), SIM_CONNECT, conn, 0, 0);
-    return (int)conn;
+int sim_connect_to(sim *s, const struct sockaddr *address, socklen_t len)
+{
+    uint32_t port = port_of(s, address, len);
+
+    return find_listener(s, port) ? (int)new_conn(s, port) : -1;
+}
+
+int sim_peer_listen(sim *s, uint16_t port, uint32_t backlog)
+{
+    uint32_t at = s->stand_count;
+
+    if (port == 0)
+        port = s->next_port++;
+    if (find_stand(s, port) || find_listener(s, port))
+        return -EADDRINUSE;
+    s->stands = sim_grow(s->stands, &s->stand_cap, ++s->stand_count, sizeof(*s->stands));
+    s->stands[at] = (sim_stand){.queue = new_queue(backlog + 1), .port = port};
+    return (int)at;
+}
+
+static sim_stand *stand_of(const sim *s, int stand)
+{
+    LR_CHECK(stand >= 0 && (uint32_t)stand < s->stand_count && s->stands[stand].queue);
+    return &s->stands[stand];
+}
+
+uint16_t sim_peer_port(const sim *s, int stand)
+{
+    return (uint16_t)stand_of(s, stand)->port;
+}
+
+int sim_peer_accept(sim *s, int stand)
+{
+    sim_queue *queue = stand_of(s, stand)->queue;
+
+    return queue->count > 0 ? (int)take_queued(queue) : -1;
+}
+
+void sim_peer_unlisten(sim *s, int stand)
+{
+    release_queue(s, stand_of(s, stand)->queue, 1);
+    s->stands[stand].queue = NULL;
 }
 
 static sim_conn *conn_of(const sim *s, int peer)
@@ -462,13 +704,19 @@ uint64_t sim_peer_transcript(const sim *s, int peer)
 
 void sim_net_free(sim *s)
 {
+    for (uint32_t i = 0; i < s->stand_count; i++) {
+        if (s->stands[i].queue)
+            sim_peer_unlisten(s, (int)i);
+    }
     for (uint32_t i = 0; i < s->conn_count; i++) {
         free(s->conns[i]->pipe[0].bytes);
         free(s->conns[i]->pipe[1].bytes);
         free(s->conns[i]);
     }
-    for (uint32_t i = 0; i < s->sock_cap; i++)
-        free(s->socks[i].queue);
+    for (uint32_t i = 0; i < s->path_count; i++)
+        free(s->paths[i]);
+    free(s->paths);
+    free(s->stands);
     free(s->conns);
     free(s->socks);
 }

@@ -13,7 +13,7 @@
 #include "core/base/status.h"
 
 #include <errno.h>
-#include <netinet/in.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -107,12 +107,12 @@ void sim_ring_poke(sim_ring *r, lr__id id, lr__op op)
     sim_schedule(r->world, sim_delay(r->world, faults_of(r)->work_ns), SIM_POKE, r->index, op, id);
 }
 
-static uint32_t conn_of(const sim_ring *r, const sim_slot *s)
+static const sim_sock *stream_of(const sim_ring *r, const sim_slot *s)
 {
     const sim_sock *sock = sim_sock_of(r->world, s->sock);
 
     LR_CHECK(sock->kind == SIM_STREAM);
-    return sock->conn;
+    return sock;
 }
 
 static size_t piece(sim *world, size_t len, uint32_t piece_max)
@@ -125,12 +125,12 @@ static size_t piece(sim *world, size_t len, uint32_t piece_max)
 /* One receive; false: nothing there, or no buffer. */
 static bool receive(sim_ring *r, sim_slot *s, lr__id id)
 {
-    uint32_t conn = conn_of(r, s);
+    uint32_t conn = stream_of(r, s)->conn, side = stream_of(r, s)->side;
     lr__completion *done;
     uint16_t buffer;
     long got;
 
-    if (!sim_can_read(r->world, conn, 0))
+    if (!sim_can_read(r->world, conn, side))
         return false;
     buffer = lr__recv_pool_take(&r->pool);
     if (buffer == LR__NO_BUFFER) {
@@ -138,7 +138,7 @@ static bool receive(sim_ring *r, sim_slot *s, lr__id id)
         s->starved = true;
         return false;
     }
-    got = sim_read(r->world, conn, 0, lr__recv_pool_bytes(&r->pool, buffer),
+    got = sim_read(r->world, conn, side, lr__recv_pool_bytes(&r->pool, buffer),
                    piece(r->world, LR__RECV_BUFFER_SIZE, faults_of(r)->recv_piece_max));
     LR_CHECK(got != -EAGAIN);
     if (got <= 0) {
@@ -166,11 +166,12 @@ static void work_on_recv(sim_ring *r, sim_slot *s, lr__id id)
 /* One try; what is left is tried when the pipe has room again, or later by a fault. */
 static void work_on_send(sim_ring *r, sim_slot *s, lr__id id, bool cut)
 {
+    const sim_sock *sock = stream_of(r, s);
     size_t len = s->len - s->done;
     long put;
 
     len = cut ? piece(r->world, len, faults_of(r)->send_piece_max) : len;
-    put = sim_write(r->world, conn_of(r, s), 0, s->bytes + s->done, len);
+    put = sim_write(r->world, sock->conn, sock->side, s->bytes + s->done, len);
     if (put == -EAGAIN)
         return;
     if (put < 0) {
@@ -200,6 +201,21 @@ static void work_on_accept(sim_ring *r, sim_slot *s, lr__id id)
     sim_ring_poke(r, id, LR__OP_ACCEPT);
 }
 
+static void work_on_connect(sim_ring *r, sim_slot *s, lr__id id)
+{
+    int res = r->world->conns[stream_of(r, s)->conn]->connecting;
+
+    if (res != SIM_CONNECTING)
+        make_last(r, s, id, LR__OP_CONNECT, res);
+}
+
+static void work_on_poll(sim_ring *r, sim_slot *s, lr__id id)
+{
+    if (s->news && !(s->stopped & bit(LR__OP_POLL)))
+        (void)make(r, id, LR__OP_POLL, (int32_t)s->news, false);
+    s->news = 0;
+}
+
 static void work(sim_ring *r, sim_slot *s, lr__id id, lr__op op)
 {
     switch (op) {
@@ -213,8 +229,14 @@ static void work(sim_ring *r, sim_slot *s, lr__id id, lr__op op)
         work_on_send(r, s, id, true);
         return;
     case LR__OP_CONNECT:
+        work_on_connect(r, s, id);
+        return;
     case LR__OP_POLL:
+        work_on_poll(r, s, id);
+        return;
     case LR__OP_FILE:
+        make_last(r, s, id, LR__OP_FILE, sim_file_do(r->world, s->file));
+        return;
     case LR__OP_CLOSE:
     case LR__OP_NONE:
     case LR__OP_COUNT:
@@ -306,10 +328,10 @@ static void sim_wake(lr__ring *ring)
 
 /* Starting and ending operations */
 
+/* sock: whatever the id stands for; SIM_NONE for a file. */
 static sim_slot *start(sim_ring *r, int sock, lr__id id, lr__op op)
 {
     uint32_t slot = lr__id_slot(id);
-    sim_sock *of = sim_sock_of(r->world, sock);
     sim_slot *s;
 
     LR_CHECK((id & 0xff) == 0);
@@ -325,6 +347,16 @@ static sim_slot *start(sim_ring *r, int sock, lr__id id, lr__op op)
     s->on |= bit(op);
     s->armed |= bit(op);
     s->stopped &= (uint8_t)~bit(op);
+    return s;
+}
+
+static sim_slot *start_on(sim_ring *r, int sock, lr__id id, lr__op op)
+{
+    sim_sock *of = sim_sock_of(r->world, sock);
+    sim_slot *s = start(r, sock, id, op);
+
+    LR_CHECK(s->on == bit(op) || !(s->on & (bit(LR__OP_POLL) | bit(LR__OP_FILE))));
+    LR_CHECK(!(s->on & bit(LR__OP_CONNECT)) || op == LR__OP_CONNECT || op == LR__OP_CLOSE);
     of->ring = r;
     of->id = id;
     return s;
@@ -332,25 +364,75 @@ static sim_slot *start(sim_ring *r, int sock, lr__id id, lr__op op)
 
 static void sim_accept(lr__ring *ring, int listener, lr__id id)
 {
-    (void)start(ring_of(ring), listener, id, LR__OP_ACCEPT);
+    (void)start_on(ring_of(ring), listener, id, LR__OP_ACCEPT);
     sim_ring_poke(ring_of(ring), id, LR__OP_ACCEPT);
 }
 
 static void sim_recv(lr__ring *ring, int sock, lr__id id)
 {
-    (void)start(ring_of(ring), sock, id, LR__OP_RECV);
+    (void)start_on(ring_of(ring), sock, id, LR__OP_RECV);
     sim_ring_poke(ring_of(ring), id, LR__OP_RECV);
 }
 
 static void sim_send(lr__ring *ring, int sock, lr__id id, const void *bytes, uint32_t len)
 {
-    sim_slot *s = start(ring_of(ring), sock, id, LR__OP_SEND);
+    sim_slot *s = start_on(ring_of(ring), sock, id, LR__OP_SEND);
 
     LR_CHECK(len > 0 && len <= INT32_MAX);
     s->bytes = bytes;
     s->len = len;
     s->done = 0;
     sim_ring_poke(ring_of(ring), id, LR__OP_SEND);
+}
+
+static void sim_op_connect(lr__ring *ring, int sock, lr__id id, const struct sockaddr *address,
+                           socklen_t len)
+{
+    sim_ring *r = ring_of(ring);
+    const sim_slot *s = start_on(r, sock, id, LR__OP_CONNECT);
+
+    LR_CHECK(s->on == bit(LR__OP_CONNECT));
+    sim_start_connect(r->world, sock, address, len);
+}
+
+static void sim_poll(lr__ring *ring, int fd, lr__id id, uint32_t events)
+{
+    sim_ring *r = ring_of(ring);
+    sim_slot *s = start(r, fd, id, LR__OP_POLL);
+    sim_pollable *p = sim_pollable_of(r->world, fd);
+
+    LR_CHECK(s->on == bit(LR__OP_POLL));
+    if (!p || (p->ring && p->ring->open)) {
+        make_last(r, s, id, LR__OP_POLL, p ? -EEXIST : -EBADF);
+        return;
+    }
+    p->ring = r;
+    p->id = id;
+    s->events = events | POLLERR | POLLHUP;
+    s->news = 0;
+    sim_ring_tell(r, id, p->ready);
+}
+
+void sim_ring_tell(sim_ring *r, lr__id id, uint32_t events)
+{
+    sim_slot *s = find(r, id);
+
+    LR_CHECK(s != NULL);
+    s->news |= events & s->events;
+    if (s->news)
+        sim_ring_poke(r, id, LR__OP_POLL);
+}
+
+static void sim_file(lr__ring *ring, lr__id id, const lr__file_op *op)
+{
+    sim_ring *r = ring_of(ring);
+    sim_slot *s = start(r, SIM_NONE, id, LR__OP_FILE);
+
+    LR_CHECK(s->on == bit(LR__OP_FILE));
+    s->file = op;
+    s->poked |= bit(LR__OP_FILE);
+    sim_schedule(r->world, sim_delay(r->world, faults_of(r)->file_ns), SIM_POKE, r->index,
+                 LR__OP_FILE, id);
 }
 
 static void sim_buffer_give(lr__ring *ring, uint16_t buffer)
@@ -383,12 +465,29 @@ static void stop_op(sim_ring *r, sim_slot *s, lr__id id, lr__op op)
         make_last(r, s, id, op, -ECANCELED);
 }
 
+/* What it has said and nobody has seen is not said any more; its number is free at once. */
+static void forget_poll(sim_ring *r, const sim_slot *s, lr__id id)
+{
+    sim_pollable *p = sim_pollable_of(r->world, s->sock);
+    uint32_t kept = 0;
+
+    if (p && p->ring == r && p->id == id)
+        p->ring = NULL;
+    for (uint32_t i = 0; i < r->ready_count; i++) {
+        if (r->ready[i].id != id || r->ready[i].last)
+            r->ready[kept++] = r->ready[i];
+    }
+    r->ready_count = kept;
+}
+
 static void sim_stop(lr__ring *ring, lr__id id, lr__op op)
 {
     sim_ring *r = ring_of(ring);
     sim_slot *s = find(r, id);
 
-    LR_CHECK(op == LR__OP_ACCEPT || op == LR__OP_RECV);
+    LR_CHECK(op == LR__OP_ACCEPT || op == LR__OP_RECV || op == LR__OP_POLL);
+    if (s && op == LR__OP_POLL && (s->armed & bit(op)))
+        forget_poll(r, s, id);
     if (s)
         stop_op(r, s, id, op);
 }
@@ -398,7 +497,7 @@ static void sim_stop(lr__ring *ring, lr__id id, lr__op op)
 static void sim_end(lr__ring *ring, int sock, lr__id id, bool reset)
 {
     sim_ring *r = ring_of(ring);
-    sim_slot *s = start(r, sock, id, LR__OP_CLOSE);
+    sim_slot *s = start_on(r, sock, id, LR__OP_CLOSE);
 
     s->ended = true;
     if (s->armed & bit(LR__OP_SEND)) /* it was submitted before */
@@ -407,8 +506,8 @@ static void sim_end(lr__ring *ring, int sock, lr__id id, bool reset)
         while ((s->armed & bit(LR__OP_RECV)) && receive(r, s, id))
             ;
     }
-    for (lr__op op = LR__OP_ACCEPT; op <= LR__OP_SEND; op++) {
-        if (s->armed & bit(op))
+    for (lr__op op = LR__OP_ACCEPT; op <= LR__OP_CONNECT; op++) {
+        if (op != LR__OP_CLOSE && (s->armed & bit(op)))
             make_last(r, s, id, op, -ECANCELED);
     }
     sim_sock_close(r->world, sock, reset);
@@ -442,16 +541,31 @@ static lr_status sim_open(void *world, const lr__ring_config *config, lr__ring *
     return LR_OK;
 }
 
-/* What was accepted and never seen is closed; the ring's husk stays for events under way. */
+/* A file operation is done or not; what it was to close does not stay open. */
+static void end_files(sim_ring *r)
+{
+    for (uint32_t i = 0; i < r->slot_cap; i++) {
+        const sim_slot *s = &r->slots[i];
+
+        if ((s->armed & bit(LR__OP_FILE)) && s->file->kind == LR__FILE_CLOSE)
+            (void)sim_file_do(r->world, s->file);
+    }
+}
+
+/* What was accepted or opened and never seen is closed; the ring's husk stays for events under way.
+ */
 static void sim_close(lr__ring *ring)
 {
     sim_ring *r = ring_of(ring);
 
+    end_files(r);
     for (uint32_t i = 0; i < r->ready_count; i++) {
         const lr__completion *done = &r->ready[i];
 
         if (done->op == LR__OP_ACCEPT && done->res >= 0)
             sim_sock_close(r->world, done->res, false);
+        if (done->op == LR__OP_FILE && done->res >= SIM_FIRST_FILE)
+            sim_file_close(r->world, done->res);
         if (done->buffer != LR__NO_BUFFER)
             lr__recv_pool_back(&r->pool, done->buffer);
     }
@@ -506,33 +620,11 @@ static int sim_accept_now(lr__ring *ring, int listener)
 static int sim_shutdown_write(lr__ring *ring, int sock)
 {
     sim *s = ring_of(ring)->world;
-    uint32_t conn = sim_sock_of(s, sock)->conn;
-
-    if (s->conns[conn]->dead[0])
-        return -ENOTCONN;
-    sim_end_writing(s, conn, 0);
-    return 0;
-}
-
-static int sim_sock_name(void *world, int sock, bool peer, struct sockaddr_storage *out,
-                         socklen_t *len)
-{
-    sim *s = world;
     const sim_sock *of = sim_sock_of(s, sock);
-    struct sockaddr_in *in = (struct sockaddr_in *)(void *)out;
 
-    memset(out, 0, sizeof(*out));
-    if (of->kind == SIM_LISTENER) {
-        if (peer)
-            return -ENOTCONN;
-        *out = of->address;
-        *len = of->address_len;
-        return 0;
-    }
-    in->sin_family = AF_INET;
-    in->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    in->sin_port = htons(peer ? (uint16_t)(1024 + of->conn % 60000) : s->conns[of->conn]->port);
-    *len = sizeof(*in);
+    if (of->kind != SIM_STREAM || s->conns[of->conn]->dead[of->side])
+        return -ENOTCONN;
+    sim_end_writing(s, of->conn, of->side);
     return 0;
 }
 
@@ -549,9 +641,14 @@ const lr__backend sim_backend = {
     .recv = sim_recv,
     .buffer_give = sim_buffer_give,
     .send = sim_send,
+    .connect = sim_op_connect,
+    .poll = sim_poll,
+    .file = sim_file,
     .stop = sim_stop,
     .end = sim_end,
     .listen = sim_listen,
+    .listen_dup = sim_listen_dup,
+    .socket = sim_socket,
     .listen_close = sim_listen_close,
     .abandon = sim_abandon,
     .accept_now = sim_accept_now,

@@ -83,14 +83,20 @@ set(LOCKRING_RUN_SOURCES
     core/run/workers.c
 )
 
-# proto: protocols for handlers; sees the public headers and core/base.
+# proto: protocols for handlers; sees the public headers and core/base. The tests of a pure one compile
+# it themselves: lockring_proto brings the library, they have the private one.
 set(LOCKRING_PROTO_SOURCES
     proto/echo.c
+    proto/http1_body.c
+    proto/http1_parse.c
+    proto/http_fields.c
+    proto/http_path.c
 )
 
 # tests/sim: the simulated back end.
 set(LOCKRING_SIM_SOURCES
     tests/sim/sim.c
+    tests/sim/sim_file.c
     tests/sim/sim_net.c
     tests/sim/sim_ring.c
 )
