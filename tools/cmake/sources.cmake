@@ -65,6 +65,7 @@ set(LOCKRING_TLS_SOURCES
 set(LOCKRING_RUN_SOURCES
     core/run/client.c
     core/run/conn.c
+    core/run/conn_gate.c
     core/run/conn_get.c
     core/run/conn_read.c
     core/run/conn_write.c
