@@ -84,8 +84,8 @@ set(LOCKRING_RUN_SOURCES
     core/run/workers.c
 )
 
-# proto: protocols for handlers; sees the public headers and core/base. The tests of a pure one compile
-# it themselves: lockring_proto brings the library, they have the private one.
+# proto: protocols for handlers; sees the public headers and core/base. The unit tests of a pure one
+# compile it themselves: lockring_proto brings the library, they have the private one.
 set(LOCKRING_PROTO_SOURCES
     proto/echo.c
     proto/http1_body.c
