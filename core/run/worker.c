@@ -235,7 +235,7 @@ bool lr__worker_turn(lr_worker *w)
     flush(w);
     if (!w->finishing && is_over(w))
         stop_parts(w);
-    if (w->finishing && w->objects.live == 0) {
+    if (w->finishing && w->objects.live == 0 && w->asks.open == 0) {
         deliver(lr__mailbox_close(&w->mailbox));
         going = false;
     }
@@ -278,6 +278,7 @@ void lr__worker_free(lr_worker *w)
     if (!w)
         return;
     LR_CHECK(w->ring == NULL);
+    lr__asks_fini(&w->asks);
     lr__free(w->held);
     lr__free(w->plaintext);
     lr__free(w);

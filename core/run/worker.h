@@ -16,6 +16,7 @@
 #include "core/base/slab.h"
 #include "core/base/timer.h"
 #include "core/io/ring.h"
+#include "core/run/ask.h"
 #include "core/run/listener.h"
 #include "core/tls/context.h"
 #include "core/tls/rand.h"
@@ -58,6 +59,7 @@ typedef struct lr_worker {
     lr__slab conns;
     lr__slab objects;       /* watches and files (core/run/object.h) */
     uint32_t file_requests; /* of them under way */
+    lr__asks asks;
     lr__list user_timers;   /* lr_timer.node */
     lr__buf_pool buffers;
     lr__rand rand;

@@ -79,6 +79,7 @@ static lr_worker *worker_new(lr_workers *workers, uint32_t index, int cpu)
     lr__buf_pool_init(&w->buffers);
     (void)lr__mailbox_close(&w->mailbox); /* until it begins */
     lr__list_init(&w->user_timers);
+    lr__asks_init(&w->asks);
     lr__list_init(&w->replicas);
     lr__list_init(&w->ready);
     lr__list_init(&w->flush);

@@ -32,6 +32,12 @@ struct lr_context {
     bool alpn_required;
 };
 
+/* The leaf that the choice serves, and its issuer: empty if the leaf is self-signed or its issuer is
+ * not known (S29). */
+struct lr__gate_choice;
+void lr__context_chain_of(const lr_context *context, const struct lr__gate_choice *choice,
+                          lr_slice *certificate, lr_slice *issuer);
+
 typedef struct lr__replica {
     lr__list node; /* in the worker's list of replicas */
     lr_context *context;

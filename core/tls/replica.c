@@ -60,7 +60,8 @@ static lr_status set_policy(WOLFSSL_CTX *ctx, const lr_context *context, lr_erro
     (void)wolfSSL_CTX_set_options(ctx, WOLFSSL_OP_NO_RENEGOTIATION);
     if (wolfSSL_CTX_set_group_messages(ctx) != WOLFSSL_SUCCESS)
         return lr__fail(err, LR_ETLS, "wolfSSL does not group messages");
-    lr__engine_set_io(ctx);
+    if (!lr__engine_set_io(ctx))
+        return lr__fail(err, LR_ENOMEM, "replica: wolfSSL has no memory");
     return LR_OK;
 }
 
