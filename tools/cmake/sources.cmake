@@ -52,6 +52,7 @@ set(LOCKRING_TLS_SOURCES
     core/tls/gate.c
     core/tls/hello.c
     core/tls/hello_take.c
+    core/tls/identity.c
     core/tls/names.c
     core/tls/pem.c
     core/tls/rand.c
