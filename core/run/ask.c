@@ -91,8 +91,7 @@ lr__ask *lr__ask_open(lr_worker *w, lr_conn_id conn, lr__ask_kind kind)
 
 lr_ask lr__ask_token(const lr__ask *ask)
 {
-    lr_ask token = {(uint64_t)(uintptr_t)ask->worker,
-                    (uint64_t)ask->slot << 32 | ask->generation};
+    lr_ask token = {(uint64_t)(uintptr_t)ask->worker, (uint64_t)ask->slot << 32 | ask->generation};
 
     return token;
 }

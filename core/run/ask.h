@@ -67,7 +67,8 @@ lr_ask lr__ask_token(const lr__ask *ask);
 /* The connection has gone. True: nobody had answered, and the slot is free. False: an answer is on
  * its way and will find nobody. */
 bool lr__ask_cancel(lr__ask *ask);
-/* Gives the slot back behind its delivery; what the answer holds is released if it is still there. */
+/* Gives the slot back behind its delivery; what the answer holds is released if it is still there.
+ */
 void lr__ask_close(lr__ask *ask);
 
 /* The one that may fill in the answer, or null: the token is stale. Then lr__ask_post(). */

@@ -347,6 +347,7 @@ void lr__conn_on_closed(lr_conn *c)
     leave_part(c);
     lr__conn_gate_free(c);
     lr__engine_free(c->engine);
+    lr__worker_replica_done(w, c->replica);
     lr__buf_drop(&c->parked, &w->buffers);
     lr__buf_drop(&c->sending, &w->buffers);
     lr__buf_drop(&c->sealed, &w->buffers);

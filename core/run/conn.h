@@ -27,7 +27,8 @@
  * alone changes the state.
  *
  * Files: conn.c (life, timers, closing), conn_gate.c (hello and handshake), conn_decide.c
- * (the hooks between), conn_read.c (input), conn_write.c (output), conn_get.c (getters). All of it belongs to the connection's worker. */
+ * (the hooks between), conn_read.c (input), conn_write.c (output), conn_get.c (getters). All of it
+ * belongs to the connection's worker. */
 #ifndef LR_CORE_RUN_CONN_H
 #define LR_CORE_RUN_CONN_H
 
@@ -151,8 +152,8 @@ struct lr_conn {
     lr__buf sending, sealed; /* with the kernel; sealed and waiting */
     lr__outq queue;          /* taken from the program and not sealed yet */
     void *user;
-    lr__conn_name *name; /* null: none was sent */
-    lr_slice alpn;       /* in the context, or alpn_chosen */
+    lr__conn_name *name;  /* null: none was sent */
+    lr_slice alpn;        /* in the context, or alpn_chosen */
     uint8_t *alpn_chosen; /* by the program, instead of by the context's order */
     lr__engine_facts facts;
     lr_conn_bytes bytes;
@@ -198,7 +199,7 @@ void lr__conn_on_answer(lr__ask *ask);                  /* owns it */
 void lr__conn_cancel_ask(lr_conn *c);                   /* harmless if there is none */
 void lr__conn_refuse(lr_conn *c, const lr__hello_fault *fault);
 void lr__conn_fail_memory(lr_conn *c); /* in the handshake */
-void lr__conn_mark_queue(lr_conn *c); /* after output was added: is it above the high mark? */
+void lr__conn_mark_queue(lr_conn *c);  /* after output was added: is it above the high mark? */
 void lr__conn_schedule_ready(lr_conn *c);
 void lr__conn_schedule_flush(lr_conn *c);
 void lr__conn_drop_held(lr_conn *c);

@@ -116,8 +116,7 @@ static bool decide(lr_conn *c)
 
     if (!gate->context)
         gate->context = lr_context_retain(c->part->server->context);
-    if (lr__gate_decide_alpn(&gate->first, gate->context, c->alpn, &gate->choice, &fault) ==
-        LR_OK)
+    if (lr__gate_decide_alpn(&gate->first, gate->context, c->alpn, &gate->choice, &fault) == LR_OK)
         return true;
     lr__conn_refuse(c, &fault);
     return false;

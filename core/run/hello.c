@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* core/run/hello.c: the public face of a parsed ClientHello, and the answers to the gate's asks. */
+#include "core/tls/hello.h"
 #include "core/base/check.h"
 #include "core/base/status.h"
 #include "core/run/ask.h"
-#include "core/tls/hello.h"
 
 #include <string.h>
 
@@ -11,7 +11,6 @@
 static const lr__hello *parsed(const lr_hello *hello)
 {
     LR_CHECK(hello != NULL);
-    LR_DCHECK(lr__current_get() != NULL); /* inside on_hello, on a worker */
     return (const lr__hello *)hello;
 }
 

@@ -80,7 +80,9 @@ static lr_worker *worker_new(lr_workers *workers, uint32_t index, int cpu)
     (void)lr__mailbox_close(&w->mailbox); /* until it begins */
     lr__list_init(&w->user_timers);
     lr__asks_init(&w->asks);
-    lr__list_init(&w->replicas);
+    for (uint32_t i = 0; i < LR__REPLICA_BUCKETS; i++)
+        lr__list_init(&w->replicas[i]);
+    lr__list_init(&w->idle_replicas);
     lr__list_init(&w->ready);
     lr__list_init(&w->flush);
     return w;

@@ -142,7 +142,8 @@ bool lr__engine_set_io(struct WOLFSSL_CTX *ctx)
     return wolfSSL_CTX_set_tlsext_status_cb(ctx, on_status) == WOLFSSL_SUCCESS;
 }
 
-static lr_status apply_choice(WOLFSSL *ssl, const lr__gate_choice *choice, lr_error *err)
+static lr_status apply_choice(WOLFSSL *ssl, const lr_context *context,
+                              const lr__gate_choice *choice, lr_error *err)
 {
     char alpn[256];
     int group = choice->group;
@@ -163,7 +164,7 @@ static lr_status apply_choice(WOLFSSL *ssl, const lr__gate_choice *choice, lr_er
             return lr__tls_fail(err, LR_ETLS, ret, "ALPN");
     }
     if (choice->chacha_first) {
-        ret = wolfSSL_set_cipher_list(ssl, lr__suites_chacha_first);
+        ret = wolfSSL_set_cipher_list(ssl, context->suites_chacha_first);
         if (ret != WOLFSSL_SUCCESS)
             return lr__tls_fail(err, LR_ETLS, ret, "cipher suites");
     }
@@ -182,7 +183,8 @@ lr_status lr__engine_new(lr__replica *replica, const lr__gate_choice *choice, lr
     engine->out = out;
     engine->pool = pool;
     engine->staple = choice->staple ? lr_bytes_retain(choice->staple) : NULL;
-    engine->ssl = wolfSSL_new(replica->ctx);
+    LR_DCHECK(choice->identity < replica->context->identity_count);
+    engine->ssl = wolfSSL_new(replica->ctx[choice->identity]);
     if (!engine->ssl) {
         lr_bytes_release(engine->staple);
         lr__free(engine);
@@ -191,7 +193,7 @@ lr_status lr__engine_new(lr__replica *replica, const lr__gate_choice *choice, lr
     wolfSSL_SetIOReadCtx(engine->ssl, engine);
     wolfSSL_SetIOWriteCtx(engine->ssl, engine);
     wolfSSL_SetEncryptKeysCtx(engine->ssl, engine);
-    status = apply_choice(engine->ssl, choice, err);
+    status = apply_choice(engine->ssl, replica->context, choice, err);
     if (status != LR_OK) {
         lr__engine_free(engine);
         return status;

@@ -8,7 +8,7 @@
  * connection may be gone when it arrives, which changes nothing. LR_EGONE: the ask was answered
  * before, or cancelled because the connection ended (on_ask_cancelled tells), or is none.
  *
- * Threads  lr_hello getters: inside on_hello. Answers: any thread until lr_workers_free().
+ * Threads  lr_hello getters: while on_hello runs. Answers: any thread until lr_workers_free().
  * Memory   an lr_hello and its slices end with the hook. Answers copy, or add a reference. */
 #ifndef LOCKRING_HELLO_H
 #define LOCKRING_HELLO_H
@@ -23,18 +23,18 @@ extern "C" {
 
 typedef struct lr_hello lr_hello;
 
-LR_API LR_WORKER lr_slice lr_hello_servername(const lr_hello *hello); /* lower case; empty: none */
+LR_API LR_ANY lr_slice lr_hello_servername(const lr_hello *hello); /* lower case; empty: none */
 /* The protocols of ALPN, in the client's order: *at is 0 to begin; false at their end. */
-LR_API LR_WORKER bool lr_hello_alpn_next(const lr_hello *hello, size_t *at, lr_slice *protocol);
-LR_API LR_WORKER bool lr_hello_offers_version(const lr_hello *hello, lr_tls_version version);
-LR_API LR_WORKER bool lr_hello_offers_group(const lr_hello *hello, uint16_t group);     /* IANA */
-LR_API LR_WORKER bool lr_hello_offers_cipher(const lr_hello *hello, uint16_t cipher);   /* IANA */
-LR_API LR_WORKER bool lr_hello_offers_signature(const lr_hello *hello, uint16_t scheme); /* IANA */
-LR_API LR_WORKER bool lr_hello_wants_ocsp(const lr_hello *hello);   /* status_request */
-LR_API LR_WORKER bool lr_hello_has_ticket(const lr_hello *hello);   /* of 1.2, or a PSK of 1.3 */
-LR_API LR_WORKER bool lr_hello_has_early_data(const lr_hello *hello);
-LR_API LR_WORKER lr_slice lr_hello_session_id(const lr_hello *hello); /* legacy_session_id */
-LR_API LR_WORKER lr_slice lr_hello_message(const lr_hello *hello); /* whole, RFC 8446 4.1.2 */
+LR_API LR_ANY bool lr_hello_alpn_next(const lr_hello *hello, size_t *at, lr_slice *protocol);
+LR_API LR_ANY bool lr_hello_offers_version(const lr_hello *hello, lr_tls_version version);
+LR_API LR_ANY bool lr_hello_offers_group(const lr_hello *hello, uint16_t group);      /* IANA */
+LR_API LR_ANY bool lr_hello_offers_cipher(const lr_hello *hello, uint16_t cipher);    /* IANA */
+LR_API LR_ANY bool lr_hello_offers_signature(const lr_hello *hello, uint16_t scheme); /* IANA */
+LR_API LR_ANY bool lr_hello_wants_ocsp(const lr_hello *hello); /* status_request */
+LR_API LR_ANY bool lr_hello_has_ticket(const lr_hello *hello); /* of 1.2, or a PSK of 1.3 */
+LR_API LR_ANY bool lr_hello_has_early_data(const lr_hello *hello);
+LR_API LR_ANY lr_slice lr_hello_session_id(const lr_hello *hello); /* legacy_session_id */
+LR_API LR_ANY lr_slice lr_hello_message(const lr_hello *hello);    /* whole, RFC 8446 4.1.2 */
 
 /* One generic ask, to compare with; the others are the same with the type of their answer. */
 typedef struct lr_ask {
@@ -57,8 +57,8 @@ typedef struct lr_hello_decision {
                           * names, the server's own */
     lr_slice alpn;       /* select this protocol, one that the client offers (1..255 bytes, copied);
                           * empty: the context's order decides */
-    lr_bytes *staple;    /* the OCSP response to staple; a reference is added; on_ocsp_request is not
-                          * called then */
+    lr_bytes *staple; /* the OCSP response to staple; a reference is added; on_ocsp_request is not
+                       * called then */
 } lr_hello_decision;
 #define LR_HELLO_DECISION .size = sizeof(lr_hello_decision)
 

@@ -42,7 +42,7 @@ typedef struct lr_handlers {
     void (*on_ocsp_request)(lr_conn *c, lr_slice certificate, lr_slice issuer, lr_ocsp_ask ask);
     /* The connection ended before the answer: nobody waits any more [none] */
     void (*on_ask_cancelled)(lr_conn *c, lr_ask ask);
-} lr_handlers;                                         /* appended to, never reordered */
+} lr_handlers; /* appended to, never reordered */
 #define LR_HANDLERS .size = sizeof(lr_handlers)
 
 /* Zero selects the default, LR_NONE none or unlimited. */

@@ -55,6 +55,7 @@ set(LOCKRING_TLS_SOURCES
     core/tls/gate.c
     core/tls/hello.c
     core/tls/hello_take.c
+    core/tls/identity.c
     core/tls/names.c
     core/tls/pem.c
     core/tls/rand.c
@@ -69,6 +70,7 @@ set(LOCKRING_RUN_SOURCES
     core/run/ask.c
     core/run/client.c
     core/run/conn.c
+    core/run/conn_decide.c
     core/run/conn_gate.c
     core/run/conn_get.c
     core/run/conn_read.c
