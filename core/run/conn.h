@@ -23,8 +23,8 @@
  * ENDING, CLOSING; OPEN -> ENDING, CLOSING; ENDING -> CLOSING; CLOSING -> CLOSED. lr__conn_enter()
  * alone changes the state.
  *
- * Files: conn.c (life, timers, closing), conn_read.c (input), conn_write.c (output), conn_get.c
- * (getters). All of it belongs to the connection's worker. */
+ * Files: conn.c (life, timers, closing), conn_gate.c (hello and handshake), conn_read.c (input),
+ * conn_write.c (output), conn_get.c (getters). All of it belongs to the connection's worker. */
 #ifndef LR_CORE_RUN_CONN_H
 #define LR_CORE_RUN_CONN_H
 
@@ -171,6 +171,8 @@ bool lr__conn_is_over(const lr_conn *c); /* CLOSING or CLOSED */
 bool lr__conn_may_read(const lr_conn *c);
 void lr__conn_enter_open(lr_conn *c); /* on_secure, and on_server_drain if the server drains */
 void lr__conn_recv_start(lr_conn *c);
+void lr__conn_take_hello(lr_conn *c, lr_slice *in);     /* HELLO, and after a HelloRetryRequest */
+void lr__conn_take_handshake(lr_conn *c, lr_slice *in); /* one record */
 void lr__conn_mark_queue(lr_conn *c); /* after output was added: is it above the high mark? */
 void lr__conn_schedule_ready(lr_conn *c);
 void lr__conn_schedule_flush(lr_conn *c);

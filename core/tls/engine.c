@@ -120,7 +120,8 @@ void lr__engine_set_io(struct WOLFSSL_CTX *ctx)
     wolfSSL_CTX_SetIOSend(ctx, on_send);
 }
 
-static lr_status apply_choice(WOLFSSL *ssl, const lr__gate_choice *choice, lr_error *err)
+static lr_status apply_choice(WOLFSSL *ssl, const lr_context *context,
+                              const lr__gate_choice *choice, lr_error *err)
 {
     char alpn[256];
     int group = choice->group;
@@ -141,7 +142,7 @@ static lr_status apply_choice(WOLFSSL *ssl, const lr__gate_choice *choice, lr_er
             return lr__tls_fail(err, LR_ETLS, ret, "ALPN");
     }
     if (choice->chacha_first) {
-        ret = wolfSSL_set_cipher_list(ssl, lr__suites_chacha_first);
+        ret = wolfSSL_set_cipher_list(ssl, context->suites_chacha_first);
         if (ret != WOLFSSL_SUCCESS)
             return lr__tls_fail(err, LR_ETLS, ret, "cipher suites");
     }
@@ -159,7 +160,8 @@ lr_status lr__engine_new(lr__replica *replica, const lr__gate_choice *choice, lr
         return lr__fail(err, LR_ENOMEM, "engine: out of memory");
     engine->out = out;
     engine->pool = pool;
-    engine->ssl = wolfSSL_new(replica->ctx);
+    LR_DCHECK(choice->identity < replica->context->identity_count);
+    engine->ssl = wolfSSL_new(replica->ctx[choice->identity]);
     if (!engine->ssl) {
         lr__free(engine);
         return lr__fail(err, LR_ENOMEM, "engine: wolfSSL has no memory");
@@ -167,7 +169,7 @@ lr_status lr__engine_new(lr__replica *replica, const lr__gate_choice *choice, lr
     wolfSSL_SetIOReadCtx(engine->ssl, engine);
     wolfSSL_SetIOWriteCtx(engine->ssl, engine);
     wolfSSL_SetEncryptKeysCtx(engine->ssl, engine);
-    status = apply_choice(engine->ssl, choice, err);
+    status = apply_choice(engine->ssl, replica->context, choice, err);
     if (status != LR_OK) {
         lr__engine_free(engine);
         return status;

@@ -52,6 +52,7 @@ set(LOCKRING_TLS_SOURCES
     core/tls/gate.c
     core/tls/hello.c
     core/tls/hello_take.c
+    core/tls/identity.c
     core/tls/names.c
     core/tls/pem.c
     core/tls/rand.c
@@ -65,6 +66,7 @@ set(LOCKRING_TLS_SOURCES
 set(LOCKRING_RUN_SOURCES
     core/run/client.c
     core/run/conn.c
+    core/run/conn_gate.c
     core/run/conn_get.c
     core/run/conn_read.c
     core/run/conn_write.c
@@ -83,8 +85,8 @@ set(LOCKRING_RUN_SOURCES
     core/run/workers.c
 )
 
-# proto: protocols for handlers; sees the public headers and core/base. The tests of a pure one compile
-# it themselves: lockring_proto brings the library, they have the private one.
+# proto: protocols for handlers; sees the public headers and core/base. The unit tests of a pure one
+# compile it themselves: lockring_proto brings the library, they have the private one.
 set(LOCKRING_PROTO_SOURCES
     proto/echo.c
     proto/http1_body.c
