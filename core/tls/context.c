@@ -9,6 +9,7 @@
 #include "core/base/check.h"
 #include "core/base/mem.h"
 #include "core/base/status.h"
+#include "core/tls/engine.h"
 #include "core/tls/wolf.h"
 
 #include <stdio.h>
@@ -244,4 +245,13 @@ lr_slice lr_context_certificate(const lr_context *context)
 {
     LR_CHECK(context != NULL);
     return context->identities[0].certificates[0];
+}
+
+void lr__context_chain_of(const lr_context *context, const lr__gate_choice *choice,
+                          lr_slice *certificate, lr_slice *issuer)
+{
+    const lr__identity *identity = &context->identities[choice->identity];
+
+    *certificate = identity->certificates[0];
+    *issuer = identity->certificate_count > 1 ? identity->certificates[1] : lr_slice_of(NULL, 0);
 }

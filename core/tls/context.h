@@ -35,13 +35,20 @@ struct lr_context {
     bool alpn_required;
 };
 
+/* The leaf that the choice serves, and its issuer: empty if the leaf is self-signed or its issuer
+ * is not known (S29). */
+struct lr__gate_choice;
+void lr__context_chain_of(const lr_context *context, const struct lr__gate_choice *choice,
+                          lr_slice *certificate, lr_slice *issuer);
+
 typedef struct lr__replica {
-    lr__list node; /* in the worker's list of replicas */
-    lr_context *context;
+    lr__list node;       /* in the worker's table of replicas */
+    lr__list idle;       /* in the worker's list of those that no connection uses */
+    uint32_t conn_count; /* that use it */
+    lr_context *context; /* a reference */
     struct WOLFSSL_CTX *ctx[LR__IDENTITY_MAX]; /* one for each identity */
 } lr__replica;
 
-/* The caller holds a reference for as long as the replica lives. */
 lr_status lr__replica_new(lr_context *context, lr__replica **out, lr_error *err);
 void lr__replica_free(lr__replica *replica);
 

@@ -25,6 +25,7 @@ struct lr__engine {
     lr_slice in; /* what is left of the caller's input during a call */
     lr__buf *out;
     lr__buf_pool *pool;
+    lr_bytes *staple;     /* a reference, or null */
     uint32_t out_before;  /* bytes that waited in out when this call began */
     uint32_t record_left; /* body bytes of the current record that wolfSSL has not asked for yet */
     uint8_t header[LR__RECORD_HEADER]; /* of the last record; its type stays after its end */
@@ -113,11 +114,32 @@ static int on_new_keys(WOLFSSL *ssl, void *arg)
     return PROTOCOLCB_UNAVAILABLE;
 }
 
-void lr__engine_set_io(struct WOLFSSL_CTX *ctx)
+/* wolfSSL asks for the OCSP response of the handshake, in a block of its own heap. */
+static int on_status(WOLFSSL *ssl, void *arg)
+{
+    const lr__engine *engine = wolfSSL_GetIOReadCtx(ssl);
+    lr_slice staple = lr_bytes_slice(engine->staple);
+    unsigned char *copy;
+
+    (void)arg;
+    if (staple.len == 0)
+        return WOLFSSL_OCSP_STATUS_CB_NOACK;
+    copy = XMALLOC(staple.len, NULL, DYNAMIC_TYPE_TMP_BUFFER);
+    if (!copy)
+        return WOLFSSL_OCSP_STATUS_CB_ALERT_FATAL;
+    memcpy(copy, staple.bytes, staple.len);
+    if (wolfSSL_set_tlsext_status_ocsp_resp(ssl, copy, (int)staple.len) == WOLFSSL_SUCCESS)
+        return WOLFSSL_OCSP_STATUS_CB_OK;
+    XFREE(copy, NULL, DYNAMIC_TYPE_TMP_BUFFER);
+    return WOLFSSL_OCSP_STATUS_CB_ALERT_FATAL;
+}
+
+bool lr__engine_set_io(struct WOLFSSL_CTX *ctx)
 {
     wolfSSL_CTX_SetEncryptKeysCb(ctx, on_new_keys);
     wolfSSL_CTX_SetIORecv(ctx, on_recv);
     wolfSSL_CTX_SetIOSend(ctx, on_send);
+    return wolfSSL_CTX_set_tlsext_status_cb(ctx, on_status) == WOLFSSL_SUCCESS;
 }
 
 static lr_status apply_choice(WOLFSSL *ssl, const lr_context *context,
@@ -160,9 +182,11 @@ lr_status lr__engine_new(lr__replica *replica, const lr__gate_choice *choice, lr
         return lr__fail(err, LR_ENOMEM, "engine: out of memory");
     engine->out = out;
     engine->pool = pool;
+    engine->staple = choice->staple ? lr_bytes_retain(choice->staple) : NULL;
     LR_DCHECK(choice->identity < replica->context->identity_count);
     engine->ssl = wolfSSL_new(replica->ctx[choice->identity]);
     if (!engine->ssl) {
+        lr_bytes_release(engine->staple);
         lr__free(engine);
         return lr__fail(err, LR_ENOMEM, "engine: wolfSSL has no memory");
     }
@@ -183,6 +207,7 @@ void lr__engine_free(lr__engine *engine)
     if (!engine)
         return;
     wolfSSL_free(engine->ssl);
+    lr_bytes_release(engine->staple);
     lr__free_wiped(engine, sizeof(*engine));
 }
 

@@ -171,6 +171,12 @@ static bool prefers_chacha(const lr__hello *hello, const lr_context *context,
 lr_status lr__gate_decide(const lr__hello *hello, const lr_context *context,
                           lr__gate_choice *choice, lr__hello_fault *fault)
 {
+    return lr__gate_decide_alpn(hello, context, lr_slice_of(NULL, 0), choice, fault);
+}
+
+lr_status lr__gate_decide_alpn(const lr__hello *hello, const lr_context *context, lr_slice alpn,
+                               lr__gate_choice *choice, lr__hello_fault *fault)
+{
     LR_DCHECK(hello->message.len > 0);
     memset(choice, 0, sizeof(*choice));
     choice->version = choose_version(hello, context);
@@ -181,7 +187,7 @@ lr_status lr__gate_decide(const lr__hello *hello, const lr_context *context,
     if (choice->group == 0)
         return lr__hello_refuse(fault, LR_ETLS, LR__ALERT_HANDSHAKE_FAILURE, "no common group");
     LR_TRY(choose_identity(hello, context, choice, fault));
-    choice->alpn = choose_alpn(hello, context);
+    choice->alpn = alpn.len != 0 ? alpn : choose_alpn(hello, context);
     if (choice->alpn.len == 0 && context->alpn_count != 0 && hello->alpn.len != 0 &&
         context->alpn_required)
         return lr__hello_refuse(fault, LR_EALPN, LR__ALERT_NO_APPLICATION_PROTOCOL,

@@ -80,7 +80,8 @@ static lr_status set_policy(WOLFSSL_CTX *ctx, const lr_context *context, lr_erro
     (void)wolfSSL_CTX_set_options(ctx, WOLFSSL_OP_NO_RENEGOTIATION);
     if (wolfSSL_CTX_set_group_messages(ctx) != WOLFSSL_SUCCESS)
         return lr__fail(err, LR_ETLS, "wolfSSL does not group messages");
-    lr__engine_set_io(ctx);
+    if (!lr__engine_set_io(ctx))
+        return lr__fail(err, LR_ENOMEM, "replica: wolfSSL has no memory");
     return LR_OK;
 }
 
@@ -106,7 +107,8 @@ lr_status lr__replica_new(lr_context *context, lr__replica **out, lr_error *err)
         return lr__fail(err, LR_ENOMEM, "replica: out of memory");
     LR_DCHECK(context->identity_count > 0);
     lr__list_init(&replica->node);
-    replica->context = context;
+    lr__list_init(&replica->idle);
+    replica->context = lr_context_retain(context);
     for (uint32_t i = 0; i < context->identity_count; i++) {
         lr_status status = make_ctx(replica, i, err);
 
@@ -123,8 +125,11 @@ void lr__replica_free(lr__replica *replica)
 {
     if (!replica)
         return;
+    LR_CHECK(replica->conn_count == 0);
     lr__list_remove(&replica->node);
+    lr__list_remove(&replica->idle);
     for (uint32_t i = 0; i < LR__IDENTITY_MAX; i++)
         wolfSSL_CTX_free(replica->ctx[i]); /* null is allowed */
+    lr_context_release(replica->context);
     lr__free(replica);
 }
