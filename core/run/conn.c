@@ -379,7 +379,9 @@ static void on_idle(lr_conn *c)
         lr__conn_arm_deadline(c, c->active_ns, idle_ms);
         return;
     }
-    if (lr_conn_queued(c) != 0) { /* the peer does not take what waits: there is no polite way */
+    if (lr_conn_queued(c) != 0 || !lr__outq_is_empty(&c->queue)) {
+        /* The peer does not take what waits, or a stream has nothing to say: to end it politely
+         * would make what was cut look whole. */
         lr_conn_abort(c, LR_EIDLE_TIMEOUT);
         return;
     }

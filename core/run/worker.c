@@ -201,12 +201,12 @@ static void stop_parts(lr_worker *w)
 {
     lr_workers *workers = w->workers;
 
+    w->finishing = true; /* first: nothing new begins in on_worker_stop */
     for (uint32_t i = 0; i < workers->server_count; i++) {
         if (workers->servers[i])
             lr__part_stop(&workers->servers[i]->parts[w->index]);
     }
     lr__timer_cancel(&w->timers, &w->trim);
-    w->finishing = true;
     lr__objects_close(w);
     lr__user_timers_free(w);
 }
