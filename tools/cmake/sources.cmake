@@ -26,6 +26,7 @@ set(LOCKRING_BASE_SOURCES
     core/base/log.c
     core/base/mailbox.c
     core/base/mem.c
+    core/base/secret.c
     core/base/slab.c
     core/base/status.c
     core/base/timer.c
@@ -51,6 +52,7 @@ set(LOCKRING_IO_SOURCES
 set(LOCKRING_TLS_SOURCES
     core/tls/alert.c
     core/tls/context.c
+    core/tls/dh.c
     core/tls/engine.c
     core/tls/gate.c
     core/tls/hello.c
@@ -61,6 +63,8 @@ set(LOCKRING_TLS_SOURCES
     core/tls/rand.c
     core/tls/replica.c
     core/tls/selfsign.c
+    core/tls/suites.c
+    core/tls/suites_process.c
     core/tls/wolf.c
     core/tls/x509.c
 )
