@@ -91,6 +91,7 @@ typedef struct lr__conn_gate {
     lr__gate_choice choice;
     lr__hello first; /* kept over a HelloRetryRequest; its slices point into first_message */
     lr__buf first_message;
+    uint64_t hello_ns; /* the turn in which the first ClientHello was complete */
 } lr__conn_gate;
 
 /* The server name as it was sent and in its canonical form, in one block. */

@@ -96,6 +96,8 @@ static bool begin_handshake(lr_conn *c, const lr__hello *hello, lr__hello_fault 
         lr__conn_fail(c, &why, true);
         return false;
     }
+    w->live.engines++;
+    c->gate->hello_ns = w->now_ns;
     lr__conn_enter(c, LR__CONN_HANDSHAKE);
     return true;
 }
@@ -207,6 +209,7 @@ static void on_handshake_done(lr_conn *c)
     }
     lr__engine_read_facts(c->engine, &c->facts);
     c->alpn = c->gate->choice.alpn;
+    lr__histogram_add(&c->worker->stats.handshake_ns, c->worker->now_ns - c->gate->hello_ns);
     lr__conn_gate_free(c);
     lr__conn_enter_open(c);
 }

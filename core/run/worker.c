@@ -233,6 +233,7 @@ bool lr__worker_turn(lr_worker *w)
     deliver(lr__mailbox_take(&w->mailbox));
     look_at_control(w);
     flush(w);
+    lr__stats_turn(w, count);
     if (!w->finishing && is_over(w))
         stop_parts(w);
     if (w->finishing && w->objects.live == 0) {
@@ -264,6 +265,8 @@ void lr__worker_close(lr_worker *w)
     before = lr__current_set(&w->current);
     while ((node = lr__list_pop(&w->replicas)) != NULL)
         lr__replica_free(LR_CONTAINER_OF(node, lr__replica, node));
+    w->live.replicas = 0;
+    lr__stats_publish(w);
     (void)lr__current_set(before);
     lr__timers_fini(&w->timers);
     lr__slab_fini(&w->conns);
@@ -317,5 +320,7 @@ lr_status lr__worker_replica(lr_worker *w, lr_context *context, lr__replica **ou
     }
     LR_TRY(lr__replica_new(context, out, err));
     lr__list_append(&w->replicas, &(*out)->node);
+    w->live.replicas++;
+    lr__stats_replica(w, lr_context_not_after(context));
     return LR_OK;
 }

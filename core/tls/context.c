@@ -246,3 +246,17 @@ lr_slice lr_context_certificate(const lr_context *context)
     LR_CHECK(context != NULL);
     return context->certificates[0];
 }
+
+int64_t lr_context_not_after(const lr_context *context)
+{
+    int64_t earliest = INT64_MAX;
+
+    LR_CHECK(context != NULL);
+    for (uint32_t i = 0; i < context->certificate_count; i++) {
+        lr__x509 x509;
+
+        if (lr__x509_parse(context->certificates[i], &x509) && x509.not_after < earliest)
+            earliest = x509.not_after;
+    }
+    return earliest;
+}

@@ -10,6 +10,7 @@
 #include <lockring/file.h>
 #include <lockring/run.h>
 #include <lockring/server.h>
+#include <lockring/stats.h>
 #include <lockring/workers.h>
 
 #endif

@@ -10,6 +10,7 @@ set(LOCKRING_PUBLIC_HEADERS
     include/lockring/lockring.h
     include/lockring/run.h
     include/lockring/server.h
+    include/lockring/stats.h
     include/lockring/workers.h
 )
 
@@ -76,9 +77,11 @@ set(LOCKRING_RUN_SOURCES
     core/run/outq.c
     core/run/run.c
     core/run/server.c
+    core/run/stats.c
     core/run/steer.c
     core/run/version.c
     core/run/watch.c
+    core/run/watchdog.c
     core/run/worker.c
     core/run/worker_api.c
     core/run/workers.c
