@@ -167,8 +167,8 @@ typedef struct lr__backend {
     void (*buffer_give)(lr__ring *ring, uint16_t buffer);
     void (*send)(lr__ring *ring, int sock, lr__id id, const void *bytes, uint32_t len);
     /* The first operation of a socket of `socket`, and the only one until its completion but for
-     * end. The address is copied. After a failure the socket is still the caller's to end. Where
-     * the queue of an AF_UNIX listener is full: -EAGAIN, or it waits for room. */
+     * end. The address is copied. After a failure the socket is still the caller's to end.
+     * -EAGAIN: the queue of an AF_UNIX listener is full. */
     void (*connect)(lr__ring *ring, int sock, lr__id id, const struct sockaddr *address,
                     socklen_t len);
     /* fd is the caller's and may be closed as soon as the poll has been stopped, before its last

@@ -13,7 +13,7 @@
 #include <string.h>
 
 /* Refusal at the gate: there is no WOLFSSL yet, the alert goes out in clear. */
-static void refuse(lr_conn *c, const lr__hello_fault *fault)
+void lr__conn_refuse(lr_conn *c, const lr__hello_fault *fault)
 {
     lr_error why;
 
@@ -26,7 +26,7 @@ static void refuse(lr_conn *c, const lr__hello_fault *fault)
     lr__conn_fail(c, &why, true);
 }
 
-static void fail_memory(lr_conn *c)
+void lr__conn_fail_memory(lr_conn *c)
 {
     lr_error why;
 
@@ -70,36 +70,25 @@ static lr_slice reframe(lr__conn_gate *gate)
     return lr__buf_slice(&gate->message);
 }
 
-/* The first hello: decide, and only now make a WOLFSSL. */
-static bool begin_handshake(lr_conn *c, const lr__hello *hello, lr__hello_fault *fault)
+/* Only now, when all is decided, is there a WOLFSSL. */
+static bool make_engine(lr_conn *c)
 {
     lr_worker *w = c->worker;
-    lr_context *context = c->part->server->context;
     lr_error why;
-    lr_status status;
+    lr_status status = lr__worker_replica(w, c->gate->context, &c->replica, &why);
 
-    if (!keep_name(c, hello)) {
-        fail_memory(c);
-        return false;
-    }
-    if (lr__gate_decide(hello, context, &c->gate->choice, fault) != LR_OK) {
-        refuse(c, fault);
-        return false;
-    }
-    status = lr__worker_replica(w, context, &c->replica, &why);
     if (status == LR_OK)
         status =
             lr__engine_new(c->replica, &c->gate->choice, &c->sealed, &w->buffers, &c->engine, &why);
-    if (status != LR_OK) {
-        (void)lr__alert_plain(&c->sealed, &w->buffers, LR__ALERT_INTERNAL_ERROR);
-        why.tls_alert = LR__ALERT_INTERNAL_ERROR;
-        lr__conn_fail(c, &why, true);
-        return false;
+    if (status == LR_OK) {
+        w->live.engines++;
+        lr__conn_enter(c, LR__CONN_HANDSHAKE);
+        return true;
     }
-    w->live.engines++;
-    c->gate->hello_ns = w->now_ns;
-    lr__conn_enter(c, LR__CONN_HANDSHAKE);
-    return true;
+    (void)lr__alert_plain(&c->sealed, &w->buffers, LR__ALERT_INTERNAL_ERROR);
+    why.tls_alert = LR__ALERT_INTERNAL_ERROR;
+    lr__conn_fail(c, &why, true);
+    return false;
 }
 
 /* After a HelloRetryRequest: name and protocols must be what they were (RFC 8446 4.1.2). */
@@ -113,32 +102,19 @@ static bool resume_handshake(lr_conn *c, const lr__hello *hello, lr__hello_fault
         what = "the second ClientHello offers early data";
     if (what) {
         (void)lr__hello_refuse(fault, LR_EHELLOCHANGED, LR__ALERT_ILLEGAL_PARAMETER, what);
-        refuse(c, fault);
+        lr__conn_refuse(c, fault);
         return false;
     }
     lr__engine_hello_passed(c->engine);
     return true;
 }
 
-static void on_hello_complete(lr_conn *c)
+/* Feeds the gathered message to the engine. */
+static void feed_message(lr_conn *c)
 {
     lr__conn_gate *gate = c->gate;
-    lr_slice message = lr__buf_slice(&gate->message);
-    bool second = gate->gather.second;
-    lr__hello_fault fault;
-    lr__hello hello;
-    lr_slice framed;
+    lr_slice framed = reframe(gate);
 
-    message = lr_slice_of(message.bytes + LR__RECORD_HEADER, message.len - LR__RECORD_HEADER);
-    if (lr__hello_parse(message, &hello, &fault) != LR_OK) {
-        refuse(c, &fault);
-        return;
-    }
-    if (!(second ? resume_handshake(c, &hello, &fault) : begin_handshake(c, &hello, &fault)))
-        return;
-    framed = reframe(gate);
-    if (!second)
-        gate->first = hello;
     while (framed.len > 0 && c->state == LR__CONN_HANDSHAKE && !lr__engine_wants_hello(c->engine))
         lr__conn_take_handshake(c, &framed);
     if (c->state != LR__CONN_HANDSHAKE)
@@ -155,6 +131,42 @@ static void on_hello_complete(lr_conn *c)
     }
 }
 
+void lr__conn_begin_handshake(lr_conn *c)
+{
+    if (!make_engine(c))
+        return;
+    feed_message(c);
+    if (!lr__conn_is_over(c))
+        lr__conn_schedule_ready(c); /* for what came while it was parked */
+}
+
+static void on_hello_complete(lr_conn *c)
+{
+    lr__conn_gate *gate = c->gate;
+    lr_slice message = lr__buf_slice(&gate->message);
+    lr__hello_fault fault;
+    lr__hello hello;
+
+    message = lr_slice_of(message.bytes + LR__RECORD_HEADER, message.len - LR__RECORD_HEADER);
+    if (lr__hello_parse(message, &hello, &fault) != LR_OK) {
+        lr__conn_refuse(c, &fault);
+        return;
+    }
+    if (gate->gather.second) {
+        if (resume_handshake(c, &hello, &fault))
+            feed_message(c);
+        return;
+    }
+    gate->first = hello;
+    if (!keep_name(c, &hello)) {
+        lr__conn_fail_memory(c);
+        return;
+    }
+    gate->step = LR__GATE_HELLO;
+    gate->hello_ns = c->worker->now_ns;
+    lr__conn_decide(c);
+}
+
 /* Gathers a ClientHello; the message grows with what arrives, never with what is claimed. */
 void lr__conn_take_hello(lr_conn *c, lr_slice *in)
 {
@@ -167,7 +179,7 @@ void lr__conn_take_hello(lr_conn *c, lr_slice *in)
     if (!gate) {
         gate = c->gate = lr__alloc_zero(1, sizeof(*gate));
         if (!gate) {
-            fail_memory(c);
+            lr__conn_fail_memory(c);
             return;
         }
     }
@@ -176,13 +188,13 @@ void lr__conn_take_hello(lr_conn *c, lr_slice *in)
         room = in->len;
     if (lr__buf_len(&gate->message) == 0 &&
         !lr__buf_reserve(&gate->message, buffers, LR__RECORD_HEADER + room)) {
-        fail_memory(c);
+        lr__conn_fail_memory(c);
         return;
     }
     if (lr__buf_len(&gate->message) == 0)
         gate->message.end = gate->message.start + LR__RECORD_HEADER;
     if (!lr__buf_reserve(&gate->message, buffers, room)) {
-        fail_memory(c);
+        lr__conn_fail_memory(c);
         return;
     }
     status = lr__hello_take(&gate->gather, in,
@@ -191,7 +203,7 @@ void lr__conn_take_hello(lr_conn *c, lr_slice *in)
     if (status == LR_OK)
         on_hello_complete(c);
     else if (status != LR_EAGAIN)
-        refuse(c, &fault);
+        lr__conn_refuse(c, &fault);
 }
 
 static void on_handshake_done(lr_conn *c)

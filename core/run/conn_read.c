@@ -67,7 +67,7 @@ void lr__conn_drop_held(lr_conn *c)
 
 static bool is_paused(const lr_conn *c)
 {
-    return c->state == LR__CONN_OPEN && !lr__conn_may_read(c);
+    return c->state == LR__CONN_PARKED || (c->state == LR__CONN_OPEN && !lr__conn_may_read(c));
 }
 
 /* A connection that may not read gives its receive buffers back, or a few that do not read would
@@ -232,6 +232,7 @@ static void advance_buffer(lr_conn *c, lr_slice *in)
         case LR__CONN_ENDING:
             discard(c, in);
             return;
+        case LR__CONN_PARKED:
         case LR__CONN_CLOSING:
         case LR__CONN_CLOSED:
             return;
@@ -250,6 +251,7 @@ static void on_fin(lr_conn *c)
     case LR__CONN_CONNECT:
         break; /* nothing is received before it is made */
     case LR__CONN_HELLO:
+    case LR__CONN_PARKED:
     case LR__CONN_HANDSHAKE:
         (void)lr__fail(&why, LR_ETRUNCATED, "the peer ended the stream in the handshake");
         lr__conn_fail(c, &why, false);

@@ -107,12 +107,32 @@ void lr__stats_accepted(lr_worker *w)
         look_at_balance(w);
 }
 
-void lr__stats_replica(lr_worker *w, int64_t not_after)
+void lr__stats_replica_came(lr_worker *w, int64_t not_after)
 {
-    uint64_t earliest = lr__count_get(&w->stats.not_after);
+    int64_t earliest = (int64_t)lr__count_get(&w->stats.not_after);
 
-    if (not_after > 0 && (earliest == 0 || (uint64_t)not_after < earliest))
+    if (w->live.replicas == 0 || not_after < earliest)
         lr__count_set(&w->stats.not_after, (uint64_t)not_after);
+    w->live.replicas++;
+}
+
+void lr__stats_replica_gone(lr_worker *w, int64_t not_after)
+{
+    int64_t earliest = INT64_MAX;
+
+    w->live.replicas--;
+    if ((int64_t)lr__count_get(&w->stats.not_after) < not_after)
+        return;
+    for (uint32_t i = 0; i < LR__REPLICA_BUCKETS; i++) {
+        const lr__list *bucket = &w->replicas[i];
+
+        for (const lr__list *node = bucket->next; node != bucket; node = node->next) {
+            int64_t other = LR_CONTAINER_OF(node, const lr__replica, node)->not_after;
+
+            earliest = other < earliest ? other : earliest;
+        }
+    }
+    lr__count_set(&w->stats.not_after, (uint64_t)earliest);
 }
 
 static void publish_ring(lr__stats *stats, const lr__ring_counts *counts)

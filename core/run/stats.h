@@ -88,7 +88,9 @@ void lr__stats_failed(lr__stats *stats, const lr_error *why, bool before_secure,
 void lr__stats_closed(lr__stats *stats, const lr_error *why); /* null: clean */
 /* Also says, once in the life of the workers, that one of them gets far more than its share. */
 void lr__stats_accepted(struct lr_worker *w);
-void lr__stats_replica(struct lr_worker *w, int64_t not_after);
+/* In and out of the worker's table; the earliest expiry follows. */
+void lr__stats_replica_came(struct lr_worker *w, int64_t not_after);
+void lr__stats_replica_gone(struct lr_worker *w, int64_t not_after);
 void lr__stats_turn(struct lr_worker *w, uint32_t completions); /* at the end of a turn */
 void lr__stats_publish(struct lr_worker *w);                    /* what is live now */
 

@@ -373,36 +373,39 @@ static void each_failure_counts_once_under_its_status(void **state)
 /* One end each, after secure. */
 
 typedef struct ending {
-    void (*client)(tls_client *t);
+    void (*client)(tls_client *t, live_events *events);
     lr_status abort; /* what on_secure aborts with; LR_OK: it does not */
     lr_status status;
     uint32_t idle_timeout_ms;
 } ending;
 
-static void end_well(tls_client *t)
+static void end_well(tls_client *t, live_events *events)
 {
+    (void)events;
     TLS_MUST(t, tls_end_write(t));
     assert_int_equal(tls_read_end(t), TLS_END_NOTIFY);
     tls_close(t, false);
 }
 
-static void wait_for_end(tls_client *t)
+static void wait_for_end(tls_client *t, live_events *events)
 {
     size_t len;
 
+    (void)events;
     (void)tls_skip_to_end(t, &len);
     tls_close(t, false);
 }
 
-static void reset(tls_client *t)
+static void reset(tls_client *t, live_events *events)
 {
+    assert_true(live_await(events, "secure")); /* it would overtake our Finished */
     tls_close(t, true);
 }
 
-static void truncate_stream(tls_client *t)
+static void truncate_stream(tls_client *t, live_events *events)
 {
     (void)shutdown(t->sock, SHUT_WR);
-    wait_for_end(t);
+    wait_for_end(t, events);
 }
 
 static void abort_if_told(lr_conn *c, live_hook hook, lr_slice bytes, live_recorder *recorder)
@@ -441,7 +444,7 @@ static void each_end_counts_once_under_its_status(void **state)
         recorder.arg = &rows[i];
         live_start(&l, &plan);
         if (tls_open(&t, l.port, NULL)) /* where it is aborted that may be before or after */
-            rows[i].client(&t);
+            rows[i].client(&t, &recorder.events);
         else
             tls_close(&t, false);
         assert_true(live_await_counts(&recorder.events, 1, 1, 1));
@@ -597,7 +600,7 @@ static void refused_connections_are_counted_and_not_opened(void **state)
         assert_int_equal(tcp_read_to_end(sock, got, sizeof(got), &len), ECONNRESET);
         (void)close(sock);
     }
-    end_well(&t);
+    end_well(&t, &recorder.events);
     stats = stop_and_read(&l);
     assert_int_equal(stats.accepted, 4);
     assert_int_equal(stats.refused_connections, 3);

@@ -3,10 +3,12 @@
 
 set(LOCKRING_PUBLIC_HEADERS
     include/lockring/base.h
+    include/lockring/bytes.h
     include/lockring/client.h
     include/lockring/conn.h
     include/lockring/context.h
     include/lockring/file.h
+    include/lockring/hello.h
     include/lockring/lockring.h
     include/lockring/run.h
     include/lockring/server.h
@@ -17,6 +19,7 @@ set(LOCKRING_PUBLIC_HEADERS
 # core/base: no I/O, no TLS.
 set(LOCKRING_BASE_SOURCES
     core/base/buf.c
+    core/base/bytes.c
     core/base/check.c
     core/base/current.c
     core/base/histogram.c
@@ -53,6 +56,7 @@ set(LOCKRING_TLS_SOURCES
     core/tls/gate.c
     core/tls/hello.c
     core/tls/hello_take.c
+    core/tls/identity.c
     core/tls/names.c
     core/tls/pem.c
     core/tls/rand.c
@@ -64,13 +68,16 @@ set(LOCKRING_TLS_SOURCES
 
 # core/run: joins the others.
 set(LOCKRING_RUN_SOURCES
+    core/run/ask.c
     core/run/client.c
     core/run/conn.c
+    core/run/conn_decide.c
     core/run/conn_gate.c
     core/run/conn_get.c
     core/run/conn_read.c
     core/run/conn_write.c
     core/run/file.c
+    core/run/hello.c
     core/run/hooks.c
     core/run/listener.c
     core/run/object.c
