@@ -580,7 +580,7 @@ static void epoll_connect(lr__ring *ring, int sock, lr__id id, const struct sock
     if (!s)
         return;
     LR_DCHECK(s->ops.on == lr__op_bit(LR__OP_CONNECT));
-    ret = connect(sock, address, len) == 0 ? 0 : -errno; /* it does not block, and says how far */
+    ret = lr__socket_connect(sock, address, len);
     if (ret == -EINPROGRESS)
         ret = watch_stream(r, s); /* not before: a socket without a peer says EPOLLHUP */
     else if (ret == 0)

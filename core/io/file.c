@@ -34,3 +34,10 @@ int32_t lr__file_do(const lr__file_op *op)
     } while (ret < 0 && errno == EINTR && op->kind != LR__FILE_CLOSE); /* that one has closed it */
     return ret >= 0 ? (int32_t)ret : -errno;
 }
+
+bool lr__file_is_always_ready(int fd)
+{
+    struct stat status;
+
+    return fstat(fd, &status) == 0 && (S_ISREG(status.st_mode) || S_ISDIR(status.st_mode));
+}

@@ -116,13 +116,14 @@ typedef struct lr__listen_options {
 typedef enum lr__file_kind {
     LR__FILE_OPEN, /* openat2(dir_fd, path, how): res is the descriptor */
     LR__FILE_STAT, /* statx(fd) of what is open */
-    LR__FILE_READ, /* pread(fd, buf, len, offset): res is bytes, 0 at the end of the file */
+    LR__FILE_READ, /* pread(fd, buf, len, offset) of a regular file: res is bytes, perhaps fewer;
+                    * 0 at the end. What is no file (STAT says so) may let it wait for ever. */
     LR__FILE_CLOSE /* close(fd) */
 } lr__file_kind;
 
 /* One file operation; borrowed, with all that it points to, until its completion. A path may name
  * a FIFO, whose open waits for a writer: a path that a peer has chosen is opened with O_NONBLOCK,
- * which changes nothing for READ. */
+ * which changes nothing for READ of a file. */
 typedef struct lr__file_op {
     lr__file_kind kind;
     int fd; /* OPEN: of the directory, or AT_FDCWD */
@@ -166,8 +167,8 @@ typedef struct lr__backend {
     void (*buffer_give)(lr__ring *ring, uint16_t buffer);
     void (*send)(lr__ring *ring, int sock, lr__id id, const void *bytes, uint32_t len);
     /* The first operation of a socket of `socket`, and the only one until its completion but for
-     * end. The address is copied. After a failure the socket is still the caller's to end. Where
-     * the queue of an AF_UNIX listener is full: -EAGAIN, or it waits for room. */
+     * end. The address is copied. After a failure the socket is still the caller's to end.
+     * -EAGAIN: the queue of an AF_UNIX listener is full. */
     void (*connect)(lr__ring *ring, int sock, lr__id id, const struct sockaddr *address,
                     socklen_t len);
     /* fd is the caller's and may be closed as soon as the poll has been stopped, before its last

@@ -185,6 +185,18 @@ int lr__socket_open(int family, bool nonblocking)
     return ret;
 }
 
+int lr__socket_connect(int sock, const struct sockaddr *address, socklen_t len)
+{
+    int flags = fcntl(sock, F_GETFL), ret;
+
+    if (flags < 0 || (!(flags & O_NONBLOCK) && fcntl(sock, F_SETFL, flags | O_NONBLOCK) != 0))
+        return -errno;
+    ret = connect(sock, address, len) == 0 ? 0 : -errno;
+    if (!(flags & O_NONBLOCK))
+        (void)fcntl(sock, F_SETFL, flags);
+    return ret;
+}
+
 int lr__socket_accept(int listener, bool nonblocking)
 {
     int sock;

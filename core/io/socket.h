@@ -20,6 +20,8 @@ int lr__socket_probe(const struct sockaddr *address, socklen_t len);
 int lr__socket_accept(int listener, bool nonblocking); /* -EAGAIN: the queue is empty */
 /* A stream socket to connect, closed on exec, with TCP_NODELAY where it is TCP. */
 int lr__socket_open(int family, bool nonblocking);
+/* Without waiting, whatever the mode of the socket: -EINPROGRESS, or it is decided. */
+int lr__socket_connect(int sock, const struct sockaddr *address, socklen_t len);
 /* Removes the file of an AF_UNIX listener after its last descriptor was closed; for other addresses
  * nothing. Only the process that bound it may do so, and only it knows that nobody else has bound
  * the path again. */

@@ -25,6 +25,7 @@
 #include "core/base/list.h"
 #include "core/base/mem.h"
 #include "core/base/status.h"
+#include "core/io/file.h"
 #include "core/io/library.h"
 #include "core/io/ops.h"
 #include "core/io/slots.h"
@@ -40,7 +41,6 @@
 #include <liburing.h>
 #include <poll.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 enum {
@@ -291,13 +291,9 @@ static bool on_send(uring *r, uring_slot *s, const struct io_uring_cqe *cqe, lr_
 
 static bool on_connect(uring *r, uring_slot *s, const struct io_uring_cqe *cqe, lr__completion *out)
 {
-    int32_t res = cqe->res;
-
     lr__free(s->address);
     s->address = NULL;
-    if (res != 0 && lr__ops_on(&s->ops, LR__OP_CLOSE))
-        res = -ECANCELED; /* a cancel of one that waits in a thread of the kernel says -EINTR */
-    return lr__ops_give(&r->due, &s->ops, LR__OP_CONNECT, res, true, out);
+    return lr__ops_give(&r->due, &s->ops, LR__OP_CONNECT, cqe->res, true, out);
 }
 
 static bool on_poll(uring *r, uring_slot *s, const struct io_uring_cqe *cqe, lr__completion *out)
@@ -553,6 +549,13 @@ static void uring_connect(lr__ring *ring, int sock, lr__id id, const struct sock
     if (!s)
         return;
     LR_DCHECK(s->ops.on == lr__op_bit(LR__OP_CONNECT));
+    if (address->sa_family == AF_UNIX) {
+        /* Decided at once. The kernel would try a full queue over and over and then wait in a
+         * thread; a cancel between two tries finds nothing, and the request never ends (6.18). */
+        s->ops.due_res = lr__socket_connect(sock, address, len);
+        lr__due_add(&r->due, &s->ops, LR__OP_CONNECT);
+        return;
+    }
     s->address = lr__alloc(sizeof(*s->address));
     if (!s->address) {
         fail_op(r, s, LR__OP_CONNECT, -ENOMEM);
@@ -561,14 +564,6 @@ static void uring_connect(lr__ring *ring, int sock, lr__id id, const struct sock
     memcpy(s->address, address, len);
     s->address_len = len;
     arm(r, s, LR__OP_CONNECT);
-}
-
-/* The kernel would say once that it is ready, and nothing ever after; epoll(7) refuses it. */
-static bool is_always_ready(int fd)
-{
-    struct stat status;
-
-    return fstat(fd, &status) == 0 && (S_ISREG(status.st_mode) || S_ISDIR(status.st_mode));
 }
 
 static void uring_poll(lr__ring *ring, int fd, lr__id id, uint32_t events)
@@ -580,7 +575,7 @@ static void uring_poll(lr__ring *ring, int fd, lr__id id, uint32_t events)
         return;
     LR_DCHECK(s->ops.on == lr__op_bit(LR__OP_POLL));
     s->events = events | POLLERR | POLLHUP;
-    if (is_always_ready(fd))
+    if (lr__file_is_always_ready(fd))
         fail_op(r, s, LR__OP_POLL, -EPERM);
     else
         arm(r, s, LR__OP_POLL);
@@ -753,7 +748,7 @@ static uint64_t uring_now(lr__ring *ring)
 static int uring_socket(void *world, int family)
 {
     (void)world;
-    return lr__socket_open(family, false); /* blocking: one of AF_UNIX waits for a full queue */
+    return lr__socket_open(family, false); /* blocking, as the accepted ones */
 }
 
 static int uring_accept_now(lr__ring *ring, int listener)

@@ -44,8 +44,8 @@ lr_status lr_client_new(lr_workers *on, const lr_client_options *given, lr_clien
 static lr_status resolve(const lr_connect_options *options, struct sockaddr_storage *address,
                          socklen_t *len, lr_error *err)
 {
-    if (options->path && options->host)
-        return lr__fail(err, LR_EOPTION, "lr_connect_options: both host and path");
+    if (options->path && (options->host || options->port))
+        return lr__fail(err, LR_EOPTION, "lr_connect_options: path goes with no host and port");
     if (options->path)
         return lr__address_unix(options->path, address, len, err);
     if (!options->host)

@@ -16,7 +16,11 @@
 
 static const bool moves[LR__CONN_STATE_COUNT][LR__CONN_STATE_COUNT] = {
     [LR__CONN_CONNECT] = {[LR__CONN_OPEN] = true, [LR__CONN_CLOSING] = true},
-    [LR__CONN_HELLO] =
+    [LR__CONN_HELLO] = {[LR__CONN_PARKED] = true,
+                        [LR__CONN_HANDSHAKE] = true,
+                        [LR__CONN_ENDING] = true,
+                        [LR__CONN_CLOSING] = true},
+    [LR__CONN_PARKED] =
         {[LR__CONN_HANDSHAKE] = true, [LR__CONN_ENDING] = true, [LR__CONN_CLOSING] = true},
     [LR__CONN_HANDSHAKE] =
         {[LR__CONN_OPEN] = true, [LR__CONN_ENDING] = true, [LR__CONN_CLOSING] = true},
@@ -250,6 +254,9 @@ void lr__conn_gate_free(lr_conn *c)
         return;
     lr__buf_drop(&c->gate->message, &c->worker->buffers);
     lr__buf_drop(&c->gate->first_message, &c->worker->buffers);
+    LR_CHECK(!c->gate->ask);
+    lr_context_release(c->gate->context);
+    lr_bytes_release(c->gate->staple);
     lr__free(c->gate);
     c->gate = NULL;
 }
@@ -305,6 +312,7 @@ static uint32_t stall_ms(const lr_conn *c)
 void lr__conn_begin_end(lr_conn *c)
 {
     lr__conn_enter(c, LR__CONN_ENDING);
+    lr__conn_cancel_ask(c);
     lr__conn_gate_free(c);
     lr__conn_arm_deadline(c, c->worker->now_ns, stall_ms(c));
     lr__conn_schedule_ready(c);
@@ -322,6 +330,7 @@ void lr__conn_close(lr_conn *c, bool reset)
     lr__list_remove(&c->ready);
     lr__list_remove(&c->flush);
     lr__conn_drop_held(c);
+    lr__conn_cancel_ask(c);
     lr__ring_end(w->ring, c->sock, c->id, reset);
 }
 
@@ -338,10 +347,12 @@ void lr__conn_on_closed(lr_conn *c)
     leave_part(c);
     lr__conn_gate_free(c);
     lr__engine_free(c->engine);
+    lr__worker_replica_done(w, c->replica);
     lr__buf_drop(&c->parked, &w->buffers);
     lr__buf_drop(&c->sending, &w->buffers);
     lr__buf_drop(&c->sealed, &w->buffers);
     lr__free(c->name);
+    lr__free(c->alpn_chosen);
     if (c->why != &unexplained)
         lr__free((void *)(uintptr_t)c->why);
     if (c->user)
@@ -368,7 +379,9 @@ static void on_idle(lr_conn *c)
         lr__conn_arm_deadline(c, c->active_ns, idle_ms);
         return;
     }
-    if (lr_conn_queued(c) != 0) { /* the peer does not take what waits: there is no polite way */
+    if (lr_conn_queued(c) != 0 || !lr__outq_is_empty(&c->queue)) {
+        /* The peer does not take what waits, or a stream has nothing to say: to end it politely
+         * would make what was cut look whole. */
         lr_conn_abort(c, LR_EIDLE_TIMEOUT);
         return;
     }
@@ -388,6 +401,9 @@ static void on_deadline(lr__timer *timer)
         break;
     case LR__CONN_HELLO:
         fail_timeout(c, LR_EHANDSHAKE_TIMEOUT, "no complete ClientHello in time");
+        break;
+    case LR__CONN_PARKED:
+        fail_timeout(c, LR_EHANDSHAKE_TIMEOUT, "a hook did not answer in time");
         break;
     case LR__CONN_HANDSHAKE:
         fail_timeout(c, LR_EHANDSHAKE_TIMEOUT, "the handshake took too long");
@@ -424,6 +440,7 @@ void lr_conn_end(lr_conn *c)
     switch (c->state) {
     case LR__CONN_CONNECT:
     case LR__CONN_HELLO:
+    case LR__CONN_PARKED:
     case LR__CONN_HANDSHAKE:
         lr_conn_abort(c, LR_OK);
         break;

@@ -8,6 +8,8 @@
  * HELLO       gather; complete:  -                failed, CLOSING     CLOSING    CLOSING
  *             HANDSHAKE;
  *             refused: ENDING
+ * PARKED      held               -                failed, CLOSING     CLOSING    CLOSING
+ *             (answered: HANDSHAKE, refused: ENDING)
  * HANDSHAKE   engine; done:      next             failed, CLOSING     CLOSING    CLOSING
  *             OPEN; failed:
  *             ENDING
@@ -19,12 +21,14 @@
  *
  * CONNECT is the first state of plain connections, accepted (OPEN right after on_open) or made.
  *
- * Allowed moves: CONNECT -> OPEN, CLOSING; HELLO -> HANDSHAKE, ENDING, CLOSING; HANDSHAKE -> OPEN,
+ * Allowed moves: CONNECT -> OPEN, CLOSING; HELLO -> PARKED, HANDSHAKE, ENDING, CLOSING; PARKED ->
+ * HANDSHAKE, ENDING, CLOSING; HANDSHAKE -> OPEN,
  * ENDING, CLOSING; OPEN -> ENDING, CLOSING; ENDING -> CLOSING; CLOSING -> CLOSED. lr__conn_enter()
  * alone changes the state.
  *
- * Files: conn.c (life, timers, closing), conn_read.c (input), conn_write.c (output), conn_get.c
- * (getters). All of it belongs to the connection's worker. */
+ * Files: conn.c (life, timers, closing), conn_gate.c (hello and handshake), conn_decide.c
+ * (the hooks between), conn_read.c (input), conn_write.c (output), conn_get.c (getters). All of it
+ * belongs to the connection's worker. */
 #ifndef LR_CORE_RUN_CONN_H
 #define LR_CORE_RUN_CONN_H
 
@@ -33,6 +37,7 @@
 #include "core/base/list.h"
 #include "core/base/timer.h"
 #include "core/io/ring.h"
+#include "core/run/ask.h"
 #include "core/run/outq.h"
 #include "core/run/server.h"
 #include "core/run/worker.h"
@@ -45,6 +50,7 @@
 #define LR__CONN_STATES(X)                                                                         \
     X(CONNECT)                                                                                     \
     X(HELLO)                                                                                       \
+    X(PARKED)                                                                                      \
     X(HANDSHAKE)                                                                                   \
     X(OPEN)                                                                                        \
     X(ENDING)                                                                                      \
@@ -84,6 +90,15 @@ typedef enum lr__conn_ending {
     LR__ENDING_FIN      /* all is sent: lingering */
 } lr__conn_ending;
 
+/* What the gate does next (core/run/conn_decide.c). */
+typedef enum lr__gate_step {
+    LR__GATE_HELLO,
+    LR__GATE_SNI,
+    LR__GATE_NAMES,
+    LR__GATE_OCSP,
+    LR__GATE_DONE
+} lr__gate_step;
+
 /* What lives only until the handshake is done. */
 typedef struct lr__conn_gate {
     lr__hello_gather gather;
@@ -91,6 +106,10 @@ typedef struct lr__conn_gate {
     lr__gate_choice choice;
     lr__hello first; /* kept over a HelloRetryRequest; its slices point into first_message */
     lr__buf first_message;
+    lr__gate_step step;
+    lr__ask *ask;        /* open; the connection is PARKED */
+    lr_context *context; /* a reference; null: not chosen yet */
+    lr_bytes *staple;    /* a reference, or null */
 } lr__conn_gate;
 
 /* The server name as it was sent and in its canonical form, in one block. */
@@ -133,8 +152,9 @@ struct lr_conn {
     lr__buf sending, sealed; /* with the kernel; sealed and waiting */
     lr__outq queue;          /* taken from the program and not sealed yet */
     void *user;
-    lr__conn_name *name; /* null: none was sent */
-    lr_slice alpn;       /* in the context */
+    lr__conn_name *name;  /* null: none was sent */
+    lr_slice alpn;        /* in the context, or alpn_chosen */
+    uint8_t *alpn_chosen; /* by the program, instead of by the context's order */
     lr__engine_facts facts;
     lr_conn_bytes bytes;
     const lr_error *why;        /* the first failure, a heap block or a constant; null: none */
@@ -171,7 +191,15 @@ bool lr__conn_is_over(const lr_conn *c); /* CLOSING or CLOSED */
 bool lr__conn_may_read(const lr_conn *c);
 void lr__conn_enter_open(lr_conn *c); /* on_secure, and on_server_drain if the server drains */
 void lr__conn_recv_start(lr_conn *c);
-void lr__conn_mark_queue(lr_conn *c); /* after output was added: is it above the high mark? */
+void lr__conn_take_hello(lr_conn *c, lr_slice *in);     /* HELLO, and after a HelloRetryRequest */
+void lr__conn_take_handshake(lr_conn *c, lr_slice *in); /* one record */
+void lr__conn_decide(lr_conn *c);                       /* goes on with gate->step */
+void lr__conn_begin_handshake(lr_conn *c);              /* all is decided */
+void lr__conn_on_answer(lr__ask *ask);                  /* owns it */
+void lr__conn_cancel_ask(lr_conn *c);                   /* harmless if there is none */
+void lr__conn_refuse(lr_conn *c, const lr__hello_fault *fault);
+void lr__conn_fail_memory(lr_conn *c); /* in the handshake */
+void lr__conn_mark_queue(lr_conn *c);  /* after output was added: is it above the high mark? */
 void lr__conn_schedule_ready(lr_conn *c);
 void lr__conn_schedule_flush(lr_conn *c);
 void lr__conn_drop_held(lr_conn *c);

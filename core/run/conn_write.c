@@ -302,7 +302,11 @@ static void finish_output(lr_conn *c)
 
 static void below_low(lr_conn *c)
 {
-    if (!c->above_high || lr_conn_queued(c) >= LR__QUEUE_LOW)
+    /* What is pulled ahead of a stream is as much as the low mark for as long as the stream lasts:
+     * counted, it would keep the connection from reading all that time. */
+    size_t waits = c->queue.streams != 0 ? c->queue.bytes : lr_conn_queued(c);
+
+    if (!c->above_high || waits >= LR__QUEUE_LOW)
         return;
     c->above_high = false;
     lr__conn_schedule_ready(c);

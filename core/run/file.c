@@ -214,6 +214,8 @@ lr_status lr_file_read(lr_file *file, uint64_t offset, size_t len,
         if (!file->block)
             return LR_ENOMEM;
     }
+    if (offset > INT64_MAX - LR_FILE_READ_MAX) /* behind the end of every file; the kernel's */
+        offset = INT64_MAX - LR_FILE_READ_MAX; /* offsets are signed, and -1 is special to it */
     file->got = got;
     file->op = (lr__file_op){.kind = LR__FILE_READ,
                              .fd = file->fd,

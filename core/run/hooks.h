@@ -25,6 +25,10 @@
     X(TIMER, "timer")                                                                              \
     X(WATCH, "watch")                                                                              \
     X(FILE, "file")                                                                                \
+    X(HELLO, "on_hello")                                                                           \
+    X(SNI, "on_sni")                                                                               \
+    X(OCSP_REQUEST, "on_ocsp_request")                                                             \
+    X(ASK_CANCELLED, "on_ask_cancelled")                                                           \
     X(POST, "post")
 
 #define LR__HOOK_ENUM(name, text) LR__HOOK_##name,

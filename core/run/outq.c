@@ -144,17 +144,24 @@ void lr__outq_stream_ended(lr__outq *q, lr_conn *c)
         item.source.done(c, LR_OK, item.source.arg);
 }
 
+static void drop_copied(lr__outq *q, lr__buf_pool *pool)
+{
+    q->bytes -= q->copied.bytes;
+    lr__chain_drop(&q->copied, pool);
+}
+
 void lr__outq_drop(lr__outq *q, lr__buf_pool *pool, lr_conn *c)
 {
-    lr__chain_drop(&q->copied, pool);
+    drop_copied(q, pool);
     while (q->first) {
         out_item item = take_first(q);
 
-        lr__chain_drop(&q->copied, pool);
+        q->bytes -= item.borrowed.len;
+        drop_copied(q, pool);
         if (item.source.pull && item.source.done)
             item.source.done(c, LR_ECLOSED, item.source.arg);
         else if (!item.source.pull && item.release)
             item.release(item.arg);
     }
-    q->bytes = 0;
+    LR_DCHECK(q->bytes == 0 && q->streams == 0);
 }

@@ -369,12 +369,17 @@ void *lr_server_worker_user(const lr_server *s, const lr_worker *w)
 bool lr__part_take_place(lr__part *part)
 {
     lr_server *s = part->server;
+    uint32_t taken;
 
     if (s->connection_count_max == LR_NONE)
         return true;
-    if (atomic_fetch_add_explicit(&s->places, 1, memory_order_relaxed) < s->connection_count_max)
-        return true;
-    atomic_fetch_sub_explicit(&s->places, 1, memory_order_relaxed);
+    taken = atomic_load_explicit(&s->places, memory_order_relaxed);
+    while (taken < s->connection_count_max) {
+        /* Not added and taken back: in between another worker would refuse without need. */
+        if (atomic_compare_exchange_weak_explicit(&s->places, &taken, taken + 1,
+                                                  memory_order_relaxed, memory_order_relaxed))
+            return true;
+    }
     return false;
 }
 

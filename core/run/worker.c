@@ -201,12 +201,12 @@ static void stop_parts(lr_worker *w)
 {
     lr_workers *workers = w->workers;
 
+    w->finishing = true; /* first: nothing new begins in on_worker_stop */
     for (uint32_t i = 0; i < workers->server_count; i++) {
         if (workers->servers[i])
             lr__part_stop(&workers->servers[i]->parts[w->index]);
     }
     lr__timer_cancel(&w->timers, &w->trim);
-    w->finishing = true;
     lr__objects_close(w);
     lr__user_timers_free(w);
 }
@@ -235,7 +235,7 @@ bool lr__worker_turn(lr_worker *w)
     flush(w);
     if (!w->finishing && is_over(w))
         stop_parts(w);
-    if (w->finishing && w->objects.live == 0) {
+    if (w->finishing && w->objects.live == 0 && w->asks.open == 0) {
         deliver(lr__mailbox_close(&w->mailbox));
         going = false;
     }
@@ -262,8 +262,8 @@ void lr__worker_close(lr_worker *w)
     if (!w->ring)
         return;
     before = lr__current_set(&w->current);
-    while ((node = lr__list_pop(&w->replicas)) != NULL)
-        lr__replica_free(LR_CONTAINER_OF(node, lr__replica, node));
+    while ((node = lr__list_pop(&w->idle_replicas)) != NULL)
+        lr__replica_free(LR_CONTAINER_OF(node, lr__replica, idle));
     (void)lr__current_set(before);
     lr__timers_fini(&w->timers);
     lr__slab_fini(&w->conns);
@@ -278,6 +278,7 @@ void lr__worker_free(lr_worker *w)
     if (!w)
         return;
     LR_CHECK(w->ring == NULL);
+    lr__asks_fini(&w->asks);
     lr__free(w->held);
     lr__free(w->plaintext);
     lr__free(w);
@@ -305,17 +306,43 @@ bool lr__worker_post(lr_worker *w, lr__message *message)
     return true;
 }
 
+static lr__list *replica_bucket(lr_worker *w, const lr_context *context)
+{
+    uint64_t hash = (uint64_t)(uintptr_t)context * 0x9e3779b97f4a7c15ull; /* Fibonacci hashing */
+
+    return &w->replicas[hash >> 56];
+}
+
 lr_status lr__worker_replica(lr_worker *w, lr_context *context, lr__replica **out, lr_error *err)
 {
-    for (lr__list *node = w->replicas.next; node != &w->replicas; node = node->next) {
+    lr__list *bucket = replica_bucket(w, context);
+    lr__replica *found = NULL;
+
+    for (lr__list *node = bucket->next; node != bucket && !found; node = node->next) {
         lr__replica *replica = LR_CONTAINER_OF(node, lr__replica, node);
 
-        if (replica->context == context) {
-            *out = replica;
-            return LR_OK;
-        }
+        if (replica->context == context)
+            found = replica;
     }
-    LR_TRY(lr__replica_new(context, out, err));
-    lr__list_append(&w->replicas, &(*out)->node);
+    if (!found) {
+        LR_TRY(lr__replica_new(context, &found, err));
+        lr__list_append(bucket, &found->node);
+    } else if (found->conn_count == 0) {
+        lr__list_remove(&found->idle);
+        w->idle_replica_count--;
+    }
+    found->conn_count++;
+    *out = found;
     return LR_OK;
+}
+
+void lr__worker_replica_done(lr_worker *w, lr__replica *replica)
+{
+    if (!replica || --replica->conn_count != 0)
+        return;
+    lr__list_append(&w->idle_replicas, &replica->idle);
+    if (++w->idle_replica_count <= LR__IDLE_REPLICAS_MAX)
+        return;
+    w->idle_replica_count--;
+    lr__replica_free(LR_CONTAINER_OF(w->idle_replicas.next, lr__replica, idle));
 }

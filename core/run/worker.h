@@ -16,6 +16,7 @@
 #include "core/base/slab.h"
 #include "core/base/timer.h"
 #include "core/io/ring.h"
+#include "core/run/ask.h"
 #include "core/run/listener.h"
 #include "core/tls/context.h"
 #include "core/tls/rand.h"
@@ -30,6 +31,8 @@ enum {
     LR__COMPLETIONS_PER_TURN = 256,
     LR__TIMERS_PER_TURN = 1024,
     LR__PLAINTEXT_SIZE = 16384 + 256,
+    LR__REPLICA_BUCKETS = 256,
+    LR__IDLE_REPLICAS_MAX = 64, /* kept for the next connection */
     LR__OBJECT_SLOT_FIRST = LR__SLAB_SLOT_MAX / 2,
     LR__CONNECTIONS_MAX = LR__OBJECT_SLOT_FIRST - LR__LISTENERS_MAX
 };
@@ -58,13 +61,16 @@ typedef struct lr_worker {
     lr__slab conns;
     lr__slab objects;       /* watches and files (core/run/object.h) */
     uint32_t file_requests; /* of them under way */
-    lr__list user_timers;   /* lr_timer.node */
+    lr__asks asks;
+    lr__list user_timers; /* lr_timer.node */
     lr__buf_pool buffers;
     lr__rand rand;
-    lr__list replicas; /* lr__replica.node */
-    lr__list ready;    /* lr_conn.ready: have input to be advanced next turn */
-    lr__list flush;    /* lr_conn.flush: have output to be sealed and sent this turn */
-    lr__held *held;    /* [held_count], by receive buffer */
+    lr__list replicas[LR__REPLICA_BUCKETS]; /* lr__replica.node, by context */
+    lr__list idle_replicas;                 /* lr__replica.idle, the longest idle first */
+    uint32_t idle_replica_count;
+    lr__list ready; /* lr_conn.ready: have input to be advanced next turn */
+    lr__list flush; /* lr_conn.flush: have output to be sealed and sent this turn */
+    lr__held *held; /* [held_count], by receive buffer */
     uint32_t held_count;
     uint8_t *plaintext; /* LR__PLAINTEXT_SIZE: what on_data sees */
     lr__listener listeners[LR__LISTENERS_MAX];
@@ -108,8 +114,11 @@ void lr__worker_wake(lr_worker *w);
 bool lr__worker_post(lr_worker *w, lr__message *message);
 void lr__user_timers_free(lr_worker *w); /* those that the program left */
 
-/* The worker's replica of a context, made on first use. */
+/* The worker's replica of a context, made on first use, for one connection more; and one less.
+ * Those that nobody uses are kept up to a number, so that many contexts cost memory only when used.
+ */
 lr_status lr__worker_replica(lr_worker *w, lr_context *context, lr__replica **out, lr_error *err);
+void lr__worker_replica_done(lr_worker *w, lr__replica *replica); /* null is allowed */
 
 /* A connection of this worker has gone: descriptors and memory may be free again. */
 void lr__worker_conn_gone(lr_worker *w);

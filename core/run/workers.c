@@ -79,7 +79,10 @@ static lr_worker *worker_new(lr_workers *workers, uint32_t index, int cpu)
     lr__buf_pool_init(&w->buffers);
     (void)lr__mailbox_close(&w->mailbox); /* until it begins */
     lr__list_init(&w->user_timers);
-    lr__list_init(&w->replicas);
+    lr__asks_init(&w->asks);
+    for (uint32_t i = 0; i < LR__REPLICA_BUCKETS; i++)
+        lr__list_init(&w->replicas[i]);
+    lr__list_init(&w->idle_replicas);
     lr__list_init(&w->ready);
     lr__list_init(&w->flush);
     return w;

@@ -1,105 +1,61 @@
 /* SPDX-License-Identifier: MIT */
 /* core/tls/context.c: reading, checking and counting contexts.
  *
- * A context holds DER only: PEM is taken apart here, once, and its buffers are wiped. What can be
- * wrong is found here, by name: files that cannot be read, blocks that are no certificate, a chain
- * out of order, dates, a key that is another certificate's, words in lists that are not known. */
+ * What can be wrong with the options is found here, by name: identities that are none
+ * (core/tls/identity.c), words in lists that are not known, versions, and by a trial replica what
+ * only wolfSSL can say. */
 #include "core/tls/context.h"
 
 #include "core/base/check.h"
-#include "core/base/current.h"
 #include "core/base/mem.h"
 #include "core/base/status.h"
-#include "core/tls/pem.h"
+#include "core/tls/engine.h"
 #include "core/tls/wolf.h"
-#include "core/tls/x509.h"
 
+#include <stdio.h>
 #include <string.h>
-#include <time.h>
-
-/* Where a piece of the identity came from, for messages. */
-typedef struct source {
-    const char *cert_name, *key_name;
-    lr_slice cert, key;              /* PEM */
-    uint8_t *cert_block, *key_block; /* read from files; key_block is wiped */
-} source;
 
 static bool same_bytes(lr_slice a, lr_slice b)
 {
     return a.len == b.len && (a.len == 0 || memcmp(a.bytes, b.bytes, a.len) == 0);
 }
 
-static void date_text(int64_t seconds, char out[32])
+/* Whose identity is it? The key algorithms differ, or the later one would never be used. */
+static lr_status check_kinds(const lr_context *context, lr_error *err)
 {
-    time_t at = (time_t)seconds;
-    struct tm tm;
-
-    if (!gmtime_r(&at, &tm) || strftime(out, 32, "%Y-%m-%d %H:%M:%S UTC", &tm) == 0)
-        memcpy(out, "?", 2);
-}
-
-/* Order: each certificate is the issuer of the one before it. Dates: the leaf's must hold now. */
-static lr_status check_chain(const lr_context *context, const char *name, lr_error *err)
-{
-    int64_t now = lr__current_wall_ms() / 1000;
-    lr__x509 previous = {0};
-
-    for (uint32_t i = 0; i < context->certificate_count; i++) {
-        lr__x509 x509;
-        char date[32];
-
-        if (!lr__x509_parse(context->certificates[i], &x509))
-            return lr__fail(err, LR_ECERTIFICATE, "%s: certificate %u is malformed", name, i + 1);
-        if (i > 0 && !same_bytes(previous.issuer, x509.subject))
-            return lr__fail(err, LR_ECERTIFICATE,
-                            "%s: certificate %u is not the issuer of certificate %u", name, i + 1,
-                            i);
-        if (x509.not_before > now) {
-            date_text(x509.not_before, date);
-            return lr__fail(err, LR_ECERTIFICATE, "%s: certificate %u is valid only from %s", name,
-                            i + 1, date);
+    for (uint32_t i = 1; i < context->identity_count; i++) {
+        for (uint32_t j = 0; j < i; j++) {
+            if (context->identities[i].kind == context->identities[j].kind)
+                return lr__fail(err, LR_EOPTION,
+                                "identities[%u]: its key is of %s as that of identities[%u]", i,
+                                lr__key_kind_name(context->identities[i].kind), j);
         }
-        if (x509.not_after < now) {
-            date_text(x509.not_after, date);
-            return lr__fail(err, LR_ECERTIFICATE, "%s: certificate %u expired %s", name, i + 1,
-                            date);
-        }
-        previous = x509;
     }
     return LR_OK;
 }
 
-static lr_status load_pem(lr_context *context, const source *from, lr_error *err)
+static lr_status load_identities(lr_context *context, const lr_context_options *options,
+                                 lr_error *err)
 {
-    LR_TRY(lr__pem_certificates(from->cert, from->cert_name, &context->chain, context->certificates,
-                                LR__CHAIN_MAX, &context->certificate_count, err));
-    LR_TRY(lr__pem_key(from->key, from->key_name, &context->key, &context->key_size, err));
-    return LR_OK;
-}
+    const uint8_t *at = (const uint8_t *)options->identities;
+    char where[32];
 
-static lr_status load_files(lr_context *context, const lr_context_options *options, source *from,
-                            lr_error *err)
-{
-    lr_status status = lr__pem_read(options->cert_file, &from->cert_block, &from->cert, err);
+    if (options->identity_count == 0 || options->identity_count > LR__IDENTITY_MAX)
+        return lr__fail(err, LR_EOPTION, "identity_count: %u is not in 1..%d",
+                        options->identity_count, LR__IDENTITY_MAX);
+    for (uint32_t i = 0; i < options->identity_count; i++, at += options->identities->size) {
+        lr_identity identity;
 
-    if (status == LR_OK)
-        status = lr__pem_read(options->key_file, &from->key_block, &from->key, err);
-    if (status == LR_OK)
-        status = load_pem(context, from, err);
-    lr__free(from->cert_block);
-    if (from->key_block)
-        lr__free_wiped(from->key_block, from->key.len);
-    return status;
-}
-
-static lr_status load_self_signed(lr_context *context, const char *names, lr_error *err)
-{
-    uint32_t size;
-
-    LR_TRY(lr__self_signed(names, &context->chain, &size, &context->key, &context->key_size, err));
-    context->certificates[0] = lr_slice_of(context->chain, size);
-    context->certificate_count = 1;
-    return LR_OK;
+        /* The size of the caller's struct is the step of the caller's array. */
+        if (((const lr_identity *)(const void *)at)->size != options->identities->size)
+            return lr__fail(err, LR_EOPTION, "identities[%u]: size is not that of identities[0]",
+                            i);
+        LR_TRY(lr__options_adopt(&identity, sizeof(identity), at, "lr_identity", err));
+        (void)snprintf(where, sizeof(where), "identities[%u]: ", i);
+        context->identity_count = i + 1;
+        LR_TRY(lr__identity_load(&context->identities[i], &identity, where, err));
+    }
+    return check_kinds(context, err);
 }
 
 static lr_status load_identity(lr_context *context, const lr_context_options *options,
@@ -107,27 +63,29 @@ static lr_status load_identity(lr_context *context, const lr_context_options *op
 {
     bool files = options->cert_file || options->key_file;
     bool memory = options->cert.len != 0 || options->key.len != 0;
-    source from = {"cert", "key", options->cert, options->key, NULL, NULL};
+    bool several = options->identities || options->identity_count != 0;
+    lr_identity one = {LR_IDENTITY,
+                       .cert_file = options->cert_file,
+                       .key_file = options->key_file,
+                       .cert = options->cert,
+                       .key = options->key,
+                       .passphrase = options->passphrase};
 
-    if (files + memory + (options->self_signed != NULL) != 1)
+    if (files + memory + several + (options->self_signed != NULL) != 1)
         return lr__fail(err, LR_EOPTION,
-                        "lr_context_options: exactly one of cert_file and "
-                        "key_file, cert and key, "
-                        "or self_signed is needed");
+                        "lr_context_options: exactly one of cert_file and key_file, cert and key, "
+                        "self_signed, or identities is needed");
+    if (options->passphrase && !files && !memory)
+        return lr__fail(err, LR_EOPTION, "passphrase: it belongs to key_file or key");
+    if (several && !options->identities)
+        return lr__fail(err, LR_EOPTION, "identities: null, but identity_count is %u",
+                        options->identity_count);
+    if (several)
+        return load_identities(context, options, err);
+    context->identity_count = 1;
     if (options->self_signed)
-        return load_self_signed(context, options->self_signed, err);
-    if (files && !(options->cert_file && options->key_file))
-        return lr__fail(err, LR_EOPTION, "lr_context_options: cert_file and key_file go together");
-    if (memory && !(options->cert.len != 0 && options->key.len != 0))
-        return lr__fail(err, LR_EOPTION, "lr_context_options: cert and key go together");
-    if (memory) {
-        LR_TRY(load_pem(context, &from, err));
-        return check_chain(context, from.cert_name, err);
-    }
-    from.cert_name = options->cert_file;
-    from.key_name = options->key_file;
-    LR_TRY(load_files(context, options, &from, err));
-    return check_chain(context, from.cert_name, err);
+        return lr__identity_make(&context->identities[0], options->self_signed, err);
+    return lr__identity_load(&context->identities[0], &one, "", err);
 }
 
 static lr_status load_versions(lr_context *context, const lr_context_options *options,
@@ -147,6 +105,47 @@ static lr_status load_versions(lr_context *context, const lr_context_options *op
     context->version_min = min;
     context->version_max = max;
     return LR_OK;
+}
+
+static bool has_suite_of(const lr_context *context, lr_tls_version version)
+{
+    for (uint32_t i = 0; i < context->suite_count; i++) {
+        if (lr__suite_version(context->suites[i]) == version)
+            return true;
+    }
+    return false;
+}
+
+/* A list that names suites of TLS 1.3 only does without 1.2. */
+static lr_status load_suites(lr_context *context, const lr_context_options *options, lr_error *err)
+{
+    LR_TRY(lr__suites_parse(options->ciphers, context->suites, &context->suite_count, err));
+    context->suites_ordered = options->ciphers != NULL;
+    lr__suites_write(context->suites, context->suite_count, false, context->suites_text);
+    lr__suites_write(context->suites, context->suite_count, !context->suites_ordered,
+                     context->suites_chacha_first);
+    if (context->version_min == LR_TLS_1_3 || has_suite_of(context, LR_TLS_1_2))
+        return LR_OK;
+    if (options->version_min == LR_TLS_1_2 || context->version_max == LR_TLS_1_2)
+        return lr__fail(err, LR_EOPTION, "ciphers: '%.60s' names no suite of TLS 1.2",
+                        options->ciphers);
+    context->version_min = LR_TLS_1_3;
+    return LR_OK;
+}
+
+/* Suites of TLS 1.2 say how the server proves who it is; those of 1.3 do not. */
+static lr_status check_suites(const lr_context *context, lr_error *err)
+{
+    if (context->version_min == LR_TLS_1_3)
+        return LR_OK;
+    for (uint32_t i = 0; i < context->suite_count; i++) {
+        for (uint32_t j = 0; j < context->identity_count; j++) {
+            if (lr__suite_version(context->suites[i]) == LR_TLS_1_2 &&
+                lr__suite_fits_key(context->suites[i], context->identities[j].kind))
+                return LR_OK;
+        }
+    }
+    return lr__fail(err, LR_EOPTION, "ciphers: no suite of TLS 1.2 fits the key of a certificate");
 }
 
 static lr_status load_alpn(lr_context *context, const char *list, lr_error *err)
@@ -184,10 +183,12 @@ static lr_status load(lr_context *context, const lr_context_options *options, lr
     lr__replica *trial;
 
     LR_TRY(load_versions(context, options, err));
+    LR_TRY(load_suites(context, options, err));
     LR_TRY(lr__groups_parse(groups, context->groups, &context->group_count, err));
     LR_TRY(load_alpn(context, options->alpn, err));
     context->alpn_required = options->alpn_required != LR_OFF;
     LR_TRY(load_identity(context, options, err));
+    LR_TRY(check_suites(context, err));
     LR_TRY(
         lr__replica_new(context, &trial, err)); /* what wolfSSL refuses is found here, not later */
     lr__replica_free(trial);
@@ -234,9 +235,8 @@ void lr_context_release(lr_context *context)
     LR_CHECK(before != 0);
     if (before != 1)
         return;
-    lr__free(context->chain);
-    if (context->key)
-        lr__free_wiped(context->key, context->key_size);
+    for (uint32_t i = 0; i < context->identity_count; i++)
+        lr__identity_fini(&context->identities[i]);
     lr__free(context->alpn_text);
     lr__free(context);
 }
@@ -244,5 +244,14 @@ void lr_context_release(lr_context *context)
 lr_slice lr_context_certificate(const lr_context *context)
 {
     LR_CHECK(context != NULL);
-    return context->certificates[0];
+    return context->identities[0].certificates[0];
+}
+
+void lr__context_chain_of(const lr_context *context, const lr__gate_choice *choice,
+                          lr_slice *certificate, lr_slice *issuer)
+{
+    const lr__identity *identity = &context->identities[choice->identity];
+
+    *certificate = identity->certificates[0];
+    *issuer = identity->certificate_count > 1 ? identity->certificates[1] : lr_slice_of(NULL, 0);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* core/tls/context.h: the immutable, counted description behind lr_context, and its replica: the
- * WOLFSSL_CTX that one worker makes of it on first use.
+/* core/tls/context.h: the immutable, counted description behind lr_context, and its replica: what
+ * one worker makes of it on first use, a WOLFSSL_CTX for each identity.
  *
  * A context is read by every worker and written by nobody after lr_context_new(); only its count
  * crosses threads. A replica belongs to one worker. */
@@ -8,22 +8,25 @@
 #define LR_CORE_TLS_CONTEXT_H
 
 #include "core/base/list.h"
+#include "core/tls/identity.h"
 #include "core/tls/names.h"
 
 #include <lockring/context.h>
 
 #include <stdatomic.h>
 
-enum { LR__CHAIN_MAX = 10, LR__ALPN_MAX = 16 };
+enum { LR__IDENTITY_MAX = 8, LR__ALPN_MAX = 16 };
 
 struct lr_context {
-    _Atomic uint32_t references; /* any thread; relaxed up, acquire-release down */
-    uint8_t *chain;              /* the certificates in DER, one behind the other, leaf first */
-    lr_slice certificates[LR__CHAIN_MAX];
-    uint32_t certificate_count;
-    uint8_t *key; /* DER; wiped at the end */
-    uint32_t key_size;
+    _Atomic uint32_t references;               /* any thread; relaxed up, acquire-release down */
+    lr__identity identities[LR__IDENTITY_MAX]; /* in the order of preference */
+    uint32_t identity_count;
     lr_tls_version version_min, version_max;
+    uint16_t suites[LR__SUITE_LIST_MAX]; /* in the order of preference */
+    uint32_t suite_count;
+    bool suites_ordered;                  /* the options named them: no client changes the order */
+    char suites_text[LR__SUITE_TEXT_MAX]; /* in wolfSSL's words */
+    char suites_chacha_first[LR__SUITE_TEXT_MAX]; /* for clients that like it best */
     uint16_t groups[LR__GROUP_LIST_MAX];
     uint32_t group_count;
     char *alpn_text; /* the protocols' bytes */
@@ -32,13 +35,20 @@ struct lr_context {
     bool alpn_required;
 };
 
+/* The leaf that the choice serves, and its issuer: empty if the leaf is self-signed or its issuer
+ * is not known (S29). */
+struct lr__gate_choice;
+void lr__context_chain_of(const lr_context *context, const struct lr__gate_choice *choice,
+                          lr_slice *certificate, lr_slice *issuer);
+
 typedef struct lr__replica {
-    lr__list node; /* in the worker's list of replicas */
-    lr_context *context;
-    struct WOLFSSL_CTX *ctx;
+    lr__list node;       /* in the worker's table of replicas */
+    lr__list idle;       /* in the worker's list of those that no connection uses */
+    uint32_t conn_count; /* that use it */
+    lr_context *context; /* a reference */
+    struct WOLFSSL_CTX *ctx[LR__IDENTITY_MAX]; /* one for each identity */
 } lr__replica;
 
-/* The caller holds a reference for as long as the replica lives. */
 lr_status lr__replica_new(lr_context *context, lr__replica **out, lr_error *err);
 void lr__replica_free(lr__replica *replica);
 

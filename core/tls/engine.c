@@ -25,6 +25,7 @@ struct lr__engine {
     lr_slice in; /* what is left of the caller's input during a call */
     lr__buf *out;
     lr__buf_pool *pool;
+    lr_bytes *staple;     /* a reference, or null */
     uint32_t out_before;  /* bytes that waited in out when this call began */
     uint32_t record_left; /* body bytes of the current record that wolfSSL has not asked for yet */
     uint8_t header[LR__RECORD_HEADER]; /* of the last record; its type stays after its end */
@@ -113,14 +114,36 @@ static int on_new_keys(WOLFSSL *ssl, void *arg)
     return PROTOCOLCB_UNAVAILABLE;
 }
 
-void lr__engine_set_io(struct WOLFSSL_CTX *ctx)
+/* wolfSSL asks for the OCSP response of the handshake, in a block of its own heap. */
+static int on_status(WOLFSSL *ssl, void *arg)
+{
+    const lr__engine *engine = wolfSSL_GetIOReadCtx(ssl);
+    lr_slice staple = lr_bytes_slice(engine->staple);
+    unsigned char *copy;
+
+    (void)arg;
+    if (staple.len == 0)
+        return WOLFSSL_OCSP_STATUS_CB_NOACK;
+    copy = XMALLOC(staple.len, NULL, DYNAMIC_TYPE_TMP_BUFFER);
+    if (!copy)
+        return WOLFSSL_OCSP_STATUS_CB_ALERT_FATAL;
+    memcpy(copy, staple.bytes, staple.len);
+    if (wolfSSL_set_tlsext_status_ocsp_resp(ssl, copy, (int)staple.len) == WOLFSSL_SUCCESS)
+        return WOLFSSL_OCSP_STATUS_CB_OK;
+    XFREE(copy, NULL, DYNAMIC_TYPE_TMP_BUFFER);
+    return WOLFSSL_OCSP_STATUS_CB_ALERT_FATAL;
+}
+
+bool lr__engine_set_io(struct WOLFSSL_CTX *ctx)
 {
     wolfSSL_CTX_SetEncryptKeysCb(ctx, on_new_keys);
     wolfSSL_CTX_SetIORecv(ctx, on_recv);
     wolfSSL_CTX_SetIOSend(ctx, on_send);
+    return wolfSSL_CTX_set_tlsext_status_cb(ctx, on_status) == WOLFSSL_SUCCESS;
 }
 
-static lr_status apply_choice(WOLFSSL *ssl, const lr__gate_choice *choice, lr_error *err)
+static lr_status apply_choice(WOLFSSL *ssl, const lr_context *context,
+                              const lr__gate_choice *choice, lr_error *err)
 {
     char alpn[256];
     int group = choice->group;
@@ -141,7 +164,7 @@ static lr_status apply_choice(WOLFSSL *ssl, const lr__gate_choice *choice, lr_er
             return lr__tls_fail(err, LR_ETLS, ret, "ALPN");
     }
     if (choice->chacha_first) {
-        ret = wolfSSL_set_cipher_list(ssl, lr__suites_chacha_first);
+        ret = wolfSSL_set_cipher_list(ssl, context->suites_chacha_first);
         if (ret != WOLFSSL_SUCCESS)
             return lr__tls_fail(err, LR_ETLS, ret, "cipher suites");
     }
@@ -159,15 +182,18 @@ lr_status lr__engine_new(lr__replica *replica, const lr__gate_choice *choice, lr
         return lr__fail(err, LR_ENOMEM, "engine: out of memory");
     engine->out = out;
     engine->pool = pool;
-    engine->ssl = wolfSSL_new(replica->ctx);
+    engine->staple = choice->staple ? lr_bytes_retain(choice->staple) : NULL;
+    LR_DCHECK(choice->identity < replica->context->identity_count);
+    engine->ssl = wolfSSL_new(replica->ctx[choice->identity]);
     if (!engine->ssl) {
+        lr_bytes_release(engine->staple);
         lr__free(engine);
         return lr__fail(err, LR_ENOMEM, "engine: wolfSSL has no memory");
     }
     wolfSSL_SetIOReadCtx(engine->ssl, engine);
     wolfSSL_SetIOWriteCtx(engine->ssl, engine);
     wolfSSL_SetEncryptKeysCtx(engine->ssl, engine);
-    status = apply_choice(engine->ssl, choice, err);
+    status = apply_choice(engine->ssl, replica->context, choice, err);
     if (status != LR_OK) {
         lr__engine_free(engine);
         return status;
@@ -181,6 +207,7 @@ void lr__engine_free(lr__engine *engine)
     if (!engine)
         return;
     wolfSSL_free(engine->ssl);
+    lr_bytes_release(engine->staple);
     lr__free_wiped(engine, sizeof(*engine));
 }
 

@@ -12,19 +12,26 @@
 #include "core/tls/context.h"
 #include "core/tls/hello.h"
 
+#include <lockring/bytes.h>
+
 typedef struct lr__engine lr__engine;
 
 /* What the gate decided from the ClientHello, before any WOLFSSL exists. */
 typedef struct lr__gate_choice {
     lr_slice alpn;          /* the protocol to select, in the context's memory; empty: none */
     lr_tls_version version; /* what will be negotiated */
+    lr_bytes *staple;       /* the OCSP response to send; null: none. The engine adds a reference */
     uint16_t group;         /* the one group that wolfSSL may use */
+    uint32_t identity;      /* index of the context's that the client can check */
     bool chacha_first;      /* the client prefers ChaCha20-Poly1305 */
 } lr__gate_choice;
 
 /* Decides for a hello and a context; a refusal is told as a fault with its alert. Pure. */
 lr_status lr__gate_decide(const lr__hello *hello, const lr_context *context,
                           lr__gate_choice *choice, lr__hello_fault *fault);
+/* The same where the program has chosen the protocol (empty: it has not). */
+lr_status lr__gate_decide_alpn(const lr__hello *hello, const lr_context *context, lr_slice alpn,
+                               lr__gate_choice *choice, lr__hello_fault *fault);
 
 /* out and pool must live as long as the engine. The replica must outlive it too. */
 lr_status lr__engine_new(lr__replica *replica, const lr__gate_choice *choice, lr__buf *out,
@@ -65,7 +72,7 @@ bool lr__engine_agrees(lr__engine *engine, const lr__gate_choice *choice, lr_sli
 
 /* For replica.c: the I/O callbacks of every connection. */
 struct WOLFSSL_CTX;
-void lr__engine_set_io(struct WOLFSSL_CTX *ctx);
+bool lr__engine_set_io(struct WOLFSSL_CTX *ctx); /* false: no memory */
 
 /* Appends a plain alert record to out, for peers that no WOLFSSL was made for. */
 bool lr__alert_plain(lr__buf *out, lr__buf_pool *pool, int alert);

@@ -6,6 +6,7 @@
 #include "core/base/mem.h"
 #include "core/base/status.h"
 #include "core/tls/wolf.h"
+#include "core/tls/x509.h"
 
 #include <wolfssl/wolfcrypt/asn_public.h>
 
@@ -132,23 +133,70 @@ fail:
     return LR_ECERTIFICATE;
 }
 
-lr_status lr__pem_key(lr_slice pem, const char *name, uint8_t **der, uint32_t *size, lr_error *err)
+static bool is_encrypted(lr_slice label, lr_slice block)
+{
+    static const char proc_type[] = "Proc-Type: 4,ENCRYPTED"; /* RFC 1421 4.6.1.1 */
+
+    return label_is(label, "ENCRYPTED PRIVATE KEY") ||
+           memmem(block.bytes, block.len, proc_type, sizeof(proc_type) - 1) != NULL;
+}
+
+/* A wrong passphrase opens an encrypted key to noise, which is told from a key by its form only: a
+ * SEQUENCE that begins with a version. What follows it is padding. False: it is no key. */
+static bool cut_to_key(const uint8_t *der, int *size)
+{
+    lr_slice in = lr_slice_of(der, (size_t)*size), key, whole, version;
+    uint8_t tag;
+
+    if (!lr__der_take(&in, &tag, &key, &whole) || tag != 0x30)
+        return false;
+    if (!lr__der_take(&key, &tag, &version, NULL) || tag != 0x02 || version.len != 1)
+        return false;
+    *size = (int)whole.len;
+    return true;
+}
+
+static lr_status check_passphrase(const char *name, const char *passphrase, lr_error *err)
+{
+    if (!passphrase || *passphrase == '\0')
+        return lr__fail(err, LR_EKEY, "%s: the private key is encrypted and needs a passphrase",
+                        name);
+    if (strlen(passphrase) > LR__PASSPHRASE_MAX)
+        return lr__fail(err, LR_EKEY, "%s: the passphrase has more than %d bytes", name,
+                        LR__PASSPHRASE_MAX);
+    return LR_OK;
+}
+
+lr_status lr__pem_key(lr_slice pem, const char *name, const char *passphrase, uint8_t **der,
+                      uint32_t *size, lr_error *err)
 {
     lr_slice label, block;
 
     while (next_block(&pem, &label, &block)) {
+        bool encrypted;
         uint8_t *out;
         int ret;
 
         if (label.len < 11 || memcmp(label.bytes + label.len - 11, "PRIVATE KEY", 11) != 0)
             continue;
-        if (label_is(label, "ENCRYPTED PRIVATE KEY") ||
-            memmem(block.bytes, block.len, "Proc-Type: 4,ENCRYPTED", 22))
-            return lr__fail(err, LR_EKEY, "%s: the private key is encrypted", name);
+        encrypted = is_encrypted(label, block);
+        if (encrypted)
+            LR_TRY(check_passphrase(name, passphrase, err));
         out = lr__alloc(block.len);
         if (!out)
             return lr__fail(err, LR_ENOMEM, "%s: out of memory", name);
-        ret = wc_KeyPemToDer(block.bytes, (int)block.len, out, (int)block.len, NULL);
+        ret = wc_KeyPemToDer(block.bytes, (int)block.len, out, (int)block.len,
+                             encrypted ? passphrase : NULL);
+        if (ret == MEMORY_E) {
+            lr__free_wiped(out, block.len);
+            return lr__fail(err, LR_ENOMEM, "%s: out of memory", name);
+        }
+        if (encrypted && (ret <= 0 || !cut_to_key(out, &ret))) {
+            lr__free_wiped(out, block.len);
+            return lr__fail(err, LR_EKEY,
+                            "%s: wrong passphrase, or encrypted in a way that is not known here",
+                            name);
+        }
         if (ret <= 0) {
             lr__free_wiped(out, block.len);
             return lr__fail(err, LR_EKEY, "%s: the private key is not valid PEM (wolfSSL %d)", name,

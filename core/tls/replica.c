@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* core/tls/replica.c: a context as a WOLFSSL_CTX of one worker.
+/* core/tls/replica.c: a context as WOLFSSL_CTXs of one worker: one for each identity, since a
+ * WOLFSSL_CTX has one certificate (wolfSSL 5.9.2).
  *
  * Sharing nothing is the point: reference counts, certificate managers and locks inside a
  * WOLFSSL_CTX are only ever touched by the worker that made it. Sessions are neither cached nor put
@@ -12,22 +13,41 @@
 #include "core/tls/engine.h"
 #include "core/tls/wolf.h"
 
-static lr_status load_identity(WOLFSSL_CTX *ctx, const lr_context *context, lr_error *err)
+#include <stdio.h>
+
+/* Says whose it is where there are several. */
+static lr_status refuse_identity(const lr_context *context, uint32_t i, lr_status status,
+                                 int native, const char *what, lr_error *err)
 {
-    lr_slice first = context->certificates[0];
-    lr_slice last = context->certificates[context->certificate_count - 1];
+    char text[96];
+
+    if (context->identity_count == 1)
+        (void)snprintf(text, sizeof(text), "%s", what);
+    else
+        (void)snprintf(text, sizeof(text), "identities[%u]: %s", i, what);
+    return native == 0 ? lr__fail(err, status, "%s", text)
+                       : lr__tls_fail(err, status, native, text);
+}
+
+static lr_status load_identity(WOLFSSL_CTX *ctx, const lr_context *context, uint32_t i,
+                               lr_error *err)
+{
+    const lr__identity *identity = &context->identities[i];
+    lr_slice first = identity->certificates[0];
+    lr_slice last = identity->certificates[identity->certificate_count - 1];
     long size = (long)(last.bytes + last.len - first.bytes);
     int ret = wolfSSL_CTX_use_certificate_chain_buffer_format(ctx, first.bytes, size,
                                                               WOLFSSL_FILETYPE_ASN1);
 
     if (ret != WOLFSSL_SUCCESS)
-        return lr__tls_fail(err, LR_ECERTIFICATE, ret, "certificate chain");
-    ret = wolfSSL_CTX_use_PrivateKey_buffer(ctx, context->key, (long)context->key_size,
+        return refuse_identity(context, i, LR_ECERTIFICATE, ret, "certificate chain", err);
+    ret = wolfSSL_CTX_use_PrivateKey_buffer(ctx, identity->key, (long)identity->key_size,
                                             WOLFSSL_FILETYPE_ASN1);
     if (ret != WOLFSSL_SUCCESS)
-        return lr__tls_fail(err, LR_EKEY, ret, "private key");
+        return refuse_identity(context, i, LR_EKEY, ret, "private key", err);
     if (wolfSSL_CTX_check_private_key(ctx) != WOLFSSL_SUCCESS)
-        return lr__fail(err, LR_EKEY, "the private key does not belong to the certificate");
+        return refuse_identity(context, i, LR_EKEY, 0,
+                               "the private key does not belong to the certificate", err);
     return LR_OK;
 }
 
@@ -41,7 +61,7 @@ static lr_status set_policy(WOLFSSL_CTX *ctx, const lr_context *context, lr_erro
     ret = wolfSSL_CTX_set_groups(ctx, groups, (int)context->group_count);
     if (ret != WOLFSSL_SUCCESS)
         return lr__tls_fail(err, LR_EOPTION, ret, "groups");
-    ret = wolfSSL_CTX_set_cipher_list(ctx, lr__suites_default);
+    ret = wolfSSL_CTX_set_cipher_list(ctx, context->suites_text);
     if (ret != WOLFSSL_SUCCESS)
         return lr__tls_fail(err, LR_EOPTION, ret, "cipher suites");
     ret = wolfSSL_CTX_SetMinVersion(ctx, context->version_min == LR_TLS_1_3 ? WOLFSSL_TLSV1_3
@@ -60,32 +80,42 @@ static lr_status set_policy(WOLFSSL_CTX *ctx, const lr_context *context, lr_erro
     (void)wolfSSL_CTX_set_options(ctx, WOLFSSL_OP_NO_RENEGOTIATION);
     if (wolfSSL_CTX_set_group_messages(ctx) != WOLFSSL_SUCCESS)
         return lr__fail(err, LR_ETLS, "wolfSSL does not group messages");
-    lr__engine_set_io(ctx);
+    if (!lr__engine_set_io(ctx))
+        return lr__fail(err, LR_ENOMEM, "replica: wolfSSL has no memory");
     return LR_OK;
+}
+
+static lr_status make_ctx(lr__replica *replica, uint32_t i, lr_error *err)
+{
+    const lr_context *context = replica->context;
+
+    replica->ctx[i] =
+        wolfSSL_CTX_new(context->version_max == LR_TLS_1_2 ? wolfTLSv1_2_server_method()
+                                                           : wolfSSLv23_server_method());
+    if (!replica->ctx[i])
+        return lr__fail(err, LR_ENOMEM, "replica: wolfSSL has no memory");
+    LR_TRY(load_identity(replica->ctx[i], context, i, err));
+    return set_policy(replica->ctx[i], context, err);
 }
 
 lr_status lr__replica_new(lr_context *context, lr__replica **out, lr_error *err)
 {
     lr__replica *replica = lr__alloc_zero(1, sizeof(*replica));
-    lr_status status;
 
     *out = NULL;
     if (!replica)
         return lr__fail(err, LR_ENOMEM, "replica: out of memory");
+    LR_DCHECK(context->identity_count > 0);
     lr__list_init(&replica->node);
-    replica->context = context;
-    replica->ctx = wolfSSL_CTX_new(context->version_max == LR_TLS_1_2 ? wolfTLSv1_2_server_method()
-                                                                      : wolfSSLv23_server_method());
-    if (!replica->ctx) {
-        lr__free(replica);
-        return lr__fail(err, LR_ENOMEM, "replica: wolfSSL has no memory");
-    }
-    status = load_identity(replica->ctx, context, err);
-    if (status == LR_OK)
-        status = set_policy(replica->ctx, context, err);
-    if (status != LR_OK) {
-        lr__replica_free(replica);
-        return status;
+    lr__list_init(&replica->idle);
+    replica->context = lr_context_retain(context);
+    for (uint32_t i = 0; i < context->identity_count; i++) {
+        lr_status status = make_ctx(replica, i, err);
+
+        if (status != LR_OK) {
+            lr__replica_free(replica);
+            return status;
+        }
     }
     *out = replica;
     return LR_OK;
@@ -95,7 +125,11 @@ void lr__replica_free(lr__replica *replica)
 {
     if (!replica)
         return;
+    LR_CHECK(replica->conn_count == 0);
     lr__list_remove(&replica->node);
-    wolfSSL_CTX_free(replica->ctx);
+    lr__list_remove(&replica->idle);
+    for (uint32_t i = 0; i < LR__IDENTITY_MAX; i++)
+        wolfSSL_CTX_free(replica->ctx[i]); /* null is allowed */
+    lr_context_release(replica->context);
     lr__free(replica);
 }

@@ -7,14 +7,14 @@
 
 enum {
     DER_INTEGER = 0x02,
+    DER_OID = 0x06,
     DER_UTC_TIME = 0x17,
     DER_GENERALIZED_TIME = 0x18,
     DER_SEQUENCE = 0x30,
     DER_VERSION = 0xa0
 };
 
-/* Takes the element at the front of *in: its tag, its content, and (whole) the element itself. */
-static bool der_take(lr_slice *in, uint8_t *tag, lr_slice *content, lr_slice *whole)
+bool lr__der_take(lr_slice *in, uint8_t *tag, lr_slice *content, lr_slice *whole)
 {
     size_t at = 2, len;
 
@@ -44,7 +44,54 @@ static bool der_expect(lr_slice *in, uint8_t tag, lr_slice *content, lr_slice *w
 {
     uint8_t found;
 
-    return der_take(in, &found, content, whole) && found == tag;
+    return lr__der_take(in, &found, content, whole) && found == tag;
+}
+
+/* Contents of object identifiers: RFC 8017 A.1, RFC 5480 2.1.1, RFC 8410 3. */
+static const struct {
+    lr__key_kind kind;
+    const char *name, *algorithm, *curve;
+    size_t algorithm_len, curve_len;
+} kinds[] = {
+    {LR__KEY_RSA, "RSA", "\x2a\x86\x48\x86\xf7\x0d\x01\x01\x01", NULL, 9, 0},
+    {LR__KEY_P256, "ECDSA P-256", "\x2a\x86\x48\xce\x3d\x02\x01",
+     "\x2a\x86\x48\xce\x3d\x03\x01\x07", 7, 8},
+    {LR__KEY_P384, "ECDSA P-384", "\x2a\x86\x48\xce\x3d\x02\x01", "\x2b\x81\x04\x00\x22", 7, 5},
+    {LR__KEY_P521, "ECDSA P-521", "\x2a\x86\x48\xce\x3d\x02\x01", "\x2b\x81\x04\x00\x23", 7, 5},
+    {LR__KEY_ED25519, "Ed25519", "\x2b\x65\x70", NULL, 3, 0},
+};
+
+static bool same_oid(lr_slice oid, const char *bytes, size_t len)
+{
+    return oid.len == len && memcmp(oid.bytes, bytes, len) == 0;
+}
+
+/* The algorithm, and for elliptic curves the named curve, of a SubjectPublicKeyInfo. */
+static lr__key_kind key_kind_of(lr_slice public_key_info)
+{
+    lr_slice info, algorithm, oid, curve;
+
+    if (!der_expect(&public_key_info, DER_SEQUENCE, &info, NULL) ||
+        !der_expect(&info, DER_SEQUENCE, &algorithm, NULL) ||
+        !der_expect(&algorithm, DER_OID, &oid, NULL))
+        return LR__KEY_OTHER;
+    if (!der_expect(&algorithm, DER_OID, &curve, NULL))
+        curve = lr_slice_of(NULL, 0);
+    for (size_t i = 0; i < LR_ARRAY_COUNT(kinds); i++) {
+        if (same_oid(oid, kinds[i].algorithm, kinds[i].algorithm_len) &&
+            (!kinds[i].curve || same_oid(curve, kinds[i].curve, kinds[i].curve_len)))
+            return kinds[i].kind;
+    }
+    return LR__KEY_OTHER;
+}
+
+const char *lr__key_kind_name(lr__key_kind kind)
+{
+    for (size_t i = 0; i < LR_ARRAY_COUNT(kinds); i++) {
+        if (kinds[i].kind == kind)
+            return kinds[i].name;
+    }
+    return "another algorithm";
 }
 
 static bool two_digits(const uint8_t *at, int *out)
@@ -73,7 +120,7 @@ static bool time_take(lr_slice *in, int64_t *out)
     int field[7] = {0}; /* century, year, month, day, hour, minute, second */
     int first;
 
-    if (!der_take(in, &tag, &text, NULL))
+    if (!lr__der_take(in, &tag, &text, NULL))
         return false;
     if (tag == DER_UTC_TIME)
         first = 1;
@@ -117,5 +164,6 @@ bool lr__x509_parse(lr_slice der, lr__x509 *out)
         !der_expect(&body, DER_SEQUENCE, &skipped, &out->subject) ||
         !der_expect(&body, DER_SEQUENCE, &skipped, &out->public_key_info))
         return false;
+    out->key_kind = key_kind_of(out->public_key_info);
     return time_take(&validity, &out->not_before) && time_take(&validity, &out->not_after);
 }

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* lockring/context.h: an identity and how it is used.
+/* lockring/context.h: identities and how they are used.
  *
- * A context is immutable and counted: certificate chain and key, versions, groups, protocols. It is
- * checked when it is made; the workers make their own replicas of it on first use.
+ * A context is immutable and counted: certificate chains and keys, versions, suites, groups,
+ * protocols. It is checked when it is made; the workers make their own replicas of it on first use.
  *
  * Threads  any.
- * Memory   everything in the options is copied; key material is wiped when the last reference goes.
+ * Memory   everything in the options is copied, but for passphrases, which are used and forgotten;
+ *          key material is wiped when the last reference goes.
  * Errors   err names the file, or the option, and what is wrong with it. */
 #ifndef LOCKRING_CONTEXT_H
 #define LOCKRING_CONTEXT_H
@@ -24,11 +25,22 @@ typedef enum lr_tls_version {
     LR_TLS_1_3 = 0x0304
 } lr_tls_version;
 
-/* Exactly one source of the identity: the two files, the two slices, or self_signed. */
+/* A certificate chain and its key: the two files, or the two slices. */
+typedef struct lr_identity {
+    size_t size;            /* LR_IDENTITY */
+    const char *cert_file;  /* PEM: the leaf first, then its issuers in order */
+    const char *key_file;   /* PEM: PKCS#8, PKCS#1 or SEC 1 */
+    lr_slice cert;          /* the same from memory */
+    lr_slice key;           /* the same from memory */
+    const char *passphrase; /* of an encrypted key, at most 79 bytes; not looked at for others */
+} lr_identity;
+#define LR_IDENTITY .size = sizeof(lr_identity)
+
+/* Exactly one source of identities: the two files, the two slices, self_signed, or identities. */
 typedef struct lr_context_options {
     size_t size;                /* LR_CONTEXT_OPTIONS */
     const char *cert_file;      /* PEM: the leaf first, then its issuers in order */
-    const char *key_file;       /* PEM: PKCS#8, PKCS#1 or SEC 1, not encrypted */
+    const char *key_file;       /* PEM: PKCS#8, PKCS#1 or SEC 1 */
     lr_slice cert;              /* the same from memory */
     lr_slice key;               /* the same from memory */
     const char *self_signed;    /* names and addresses, "localhost,127.0.0.1": an ECDSA P-256
@@ -39,17 +51,28 @@ typedef struct lr_context_options {
                                  * the client sent a key share is used */
     const char *alpn;           /* protocols in the server's order, "h2,http/1.1"; default: none */
     lr_toggle alpn_required;    /* default on: no common protocol is fatal (RFC 7301 3.2) */
+    const char *passphrase;     /* of an encrypted key in key_file or key; see lr_identity */
+    const char *ciphers;        /* "TLS_AES_256_GCM_SHA384:ECDHE-RSA-AES128-GCM-SHA256": suites in
+                                 * the server's order, by IANA's or OpenSSL's names. Where none of
+                                 * TLS 1.3 is named, its default ones stay; where none of TLS 1.2
+                                 * is, it is not spoken. Default: all that are known, AES-128 first,
+                                 * but ChaCha20 for clients that like it best */
+    const lr_identity *identities; /* in the order of preference; each client gets the first that it
+                                    * can check. The key algorithms (RSA, Ed25519, ECDSA by curve)
+                                    * must differ */
+    uint32_t identity_count;       /* 1..8 */
 } lr_context_options;
 #define LR_CONTEXT_OPTIONS .size = sizeof(lr_context_options)
 
 /* LR_EFILE, LR_ECERTIFICATE (unreadable, out of order, not yet or no longer valid), LR_EKEY (not
- * readable, or another certificate's), LR_EOPTION. The caller gets one reference. */
+ * readable, wrong passphrase, or another certificate's), LR_EOPTION. The caller gets one
+ * reference. */
 LR_API LR_ANY LR_NODISCARD lr_status lr_context_new(const lr_context_options *options,
                                                     lr_context **out, lr_error *err);
 LR_API LR_ANY lr_context *lr_context_retain(lr_context *context); /* returns it */
 LR_API LR_ANY void lr_context_release(lr_context *context);       /* null is allowed */
 
-/* The leaf certificate in DER; lives as long as the context. */
+/* The leaf certificate of the first identity in DER; lives as long as the context. */
 LR_API LR_ANY lr_slice lr_context_certificate(const lr_context *context);
 
 #ifdef __cplusplus

@@ -4,10 +4,12 @@
 #define LOCKRING_LOCKRING_H
 
 #include <lockring/base.h>
+#include <lockring/bytes.h>
 #include <lockring/client.h>
 #include <lockring/conn.h>
 #include <lockring/context.h>
 #include <lockring/file.h>
+#include <lockring/hello.h>
 #include <lockring/run.h>
 #include <lockring/server.h>
 #include <lockring/workers.h>

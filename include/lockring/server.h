@@ -11,6 +11,7 @@
 #include <lockring/base.h>    /* lr_status, lr_error, lr_slice */
 #include <lockring/conn.h>    /* lr_conn */
 #include <lockring/context.h> /* lr_context */
+#include <lockring/hello.h>   /* lr_hello, asks */
 #include <lockring/workers.h> /* lr_workers, lr_worker */
 
 #ifdef __cplusplus
@@ -33,7 +34,15 @@ typedef struct lr_handlers {
     void (*on_end)(lr_conn *c);                        /* peer's close_notify [lr_conn_end] */
     void (*on_server_drain)(lr_conn *c);               /* secure, server drains [go on] */
     void (*on_close)(lr_conn *c, const lr_error *why); /* why is null if clean [none] */
-} lr_handlers;                                         /* appended to, never reordered */
+
+    /* The hello gate, between on_open and on_secure, in this order; lockring/hello.h. */
+    void (*on_hello)(lr_conn *c, const lr_hello *hello, lr_hello_ask ask); /* [on_sni and so on] */
+    void (*on_sni)(lr_conn *c, lr_slice servername, lr_sni_ask ask);       /* [table of names] */
+    /* The client wants a staple (S25): of this leaf, by this issuer (empty: not known); DER. */
+    void (*on_ocsp_request)(lr_conn *c, lr_slice certificate, lr_slice issuer, lr_ocsp_ask ask);
+    /* The connection ended before the answer: nobody waits any more [none] */
+    void (*on_ask_cancelled)(lr_conn *c, lr_ask ask);
+} lr_handlers; /* appended to, never reordered */
 #define LR_HANDLERS .size = sizeof(lr_handlers)
 
 /* Zero selects the default, LR_NONE none or unlimited. */

@@ -54,12 +54,12 @@ static void read_certificates(lr_slice pem)
     lr__free(chain);
 }
 
-static void read_key(lr_slice pem)
+static void read_key(lr_slice pem, const char *passphrase)
 {
     uint8_t *der = NULL;
     uint32_t size = 0;
     lr_error err;
-    lr_status status = lr__pem_key(pem, "fuzz", &der, &size, &err);
+    lr_status status = lr__pem_key(pem, "fuzz", passphrase, &der, &size, &err);
 
     if (status != LR_OK) {
         LR_CHECK(status == LR_EKEY && err.status == status && der == NULL);
@@ -81,7 +81,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
     if (len > 0)
         memcpy(copy, bytes, len);
     read_certificates(lr_slice_of(copy, len));
-    read_key(lr_slice_of(copy, len));
+    read_key(lr_slice_of(copy, len), NULL);
+    if (len > 0 && !memmem(copy, len, "ENCRYPTED PRIVATE KEY", 21)) /* its iterations cost hours */
+        read_key(lr_slice_of(copy, len), "secret");
     walk(lr_slice_of(copy, len));
     LR_CHECK(len == 0 || memcmp(copy, bytes, len) == 0);
     LR_CHECK(lr__mem_read().live == live);

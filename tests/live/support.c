@@ -190,7 +190,9 @@ void live_echo(lr_conn *c, live_hook hook, lr_slice bytes)
 
 static live_recorder *recorder_of(lr_conn *c)
 {
-    return lr_server_user(lr_conn_server(c));
+    lr_server *server = lr_conn_server(c);
+
+    return server ? lr_server_user(server) : lr_client_user(lr_conn_client(c));
 }
 
 /* Notes before it acts: what an act causes stands behind it. The count of closed connections rises
@@ -347,7 +349,10 @@ lr_server *live_server(lr_workers *workers, lr_context *context, const live_plan
                                  .conn_user_size = plan->conn_user_size,
                                  .handshake_timeout_ms = plan->handshake_timeout_ms,
                                  .idle_timeout_ms = plan->idle_timeout_ms,
-                                 .fragment_size_max = plan->fragment_size_max};
+                                 .fragment_size_max = plan->fragment_size_max,
+                                 .worker_user_size = plan->worker_user_size,
+                                 .connection_count_max = plan->connection_count_max,
+                                 .on_refused = plan->on_refused};
     lr_server *server = NULL;
     lr_error err;
 
@@ -355,29 +360,70 @@ lr_server *live_server(lr_workers *workers, lr_context *context, const live_plan
     return server;
 }
 
-uint16_t live_listen(lr_server *server, const char *host)
+uint32_t live_listen_with(lr_server *server, const lr_listen_options *options)
 {
-    lr_listen_options options = {LR_LISTEN_OPTIONS, .host = host ? host : "127.0.0.1"};
     uint32_t index = 0;
-    uint16_t port;
     lr_error err;
 
-    must(lr_server_listen(server, &options, &index, &err), &err);
-    port = lr_server_port(server, index);
+    must(lr_server_listen(server, options, &index, &err), &err);
+    return index;
+}
+
+static uint16_t listen_on(lr_server *server, const char *host, bool plain)
+{
+    lr_listen_options options = {LR_LISTEN_OPTIONS, .host = host ? host : "127.0.0.1",
+                                 .plain = plain};
+    uint16_t port = lr_server_port(server, live_listen_with(server, &options));
+
     assert_int_not_equal(port, 0);
     return port;
 }
 
-void live_start(live *l, const live_plan *plan)
+uint16_t live_listen(lr_server *server, const char *host)
+{
+    return listen_on(server, host, false);
+}
+
+void live_run(lr_workers *workers)
 {
     lr_error err;
 
+    must(lr_workers_start(workers, &err), &err);
+}
+
+void live_start(live *l, const live_plan *plan)
+{
     memset(l, 0, sizeof(*l));
     l->workers = live_workers(plan);
-    l->context = live_context(plan);
+    l->context = plan->plain ? NULL : live_context(plan);
     l->server = live_server(l->workers, l->context, plan);
-    l->port = live_listen(l->server, plan->host);
-    must(lr_workers_start(l->workers, &err), &err);
+    l->port = listen_on(l->server, plan->host, plan->plain);
+    live_run(l->workers);
+}
+
+typedef struct visit {
+    void (*fn)(lr_worker *w, void *arg);
+    void *arg;
+    live_events over; /* its mutex, condition and text */
+} visit;
+
+static void on_visit(lr_worker *w, void *arg)
+{
+    visit *v = arg;
+
+    v->fn(w, v->arg);
+    live_note(&v->over, "over");
+}
+
+void live_on_worker(lr_workers *workers, uint32_t index, void (*fn)(lr_worker *w, void *arg),
+                    void *arg)
+{
+    visit v = {.fn = fn, .arg = arg};
+
+    live_events_init(&v.over);
+    assert_int_equal(lr_worker_post(lr_workers_worker(workers, index), on_visit, &v), LR_OK);
+    assert_true(live_await(&v.over, "over"));
+    live_events_fini(&v.over);
 }
 
 void live_stop(live *l, uint32_t deadline_ms)

@@ -91,7 +91,7 @@ typedef enum live_hook {
 
 /* Handlers that note each hook in events, then let act do what it likes. Where act is null, data is
  * echoed and the end of the peer answered by lr_conn_end(). The server's user must be the
- * recorder. */
+ * recorder; so must be a client's. */
 typedef struct live_recorder {
     live_events events;
     _Atomic bool quiet; /* only counts */
@@ -118,7 +118,10 @@ typedef struct live_plan {
     const lr_handlers *handlers; /* live_recorder_handlers */
     void *user;
     uint32_t conn_user_size, handshake_timeout_ms, idle_timeout_ms, fragment_size_max;
+    uint32_t worker_user_size, connection_count_max;
+    void (*on_refused)(lr_worker *w, lr_server *s, lr_status why);
     lr_context_options context; /* size may stay 0; self-signed for localhost */
+    bool plain;                 /* no context, and the listener is plain */
 } live_plan;
 
 typedef struct live {
@@ -138,6 +141,12 @@ lr_workers *live_workers(const live_plan *plan);
 lr_context *live_context(const live_plan *plan);
 lr_server *live_server(lr_workers *workers, lr_context *context, const live_plan *plan);
 uint16_t live_listen(lr_server *server, const char *host);
+uint32_t live_listen_with(lr_server *server, const lr_listen_options *options); /* its index */
+void live_run(lr_workers *workers);                                             /* starts them */
+
+/* Runs fn on a worker and waits until it has returned. */
+void live_on_worker(lr_workers *workers, uint32_t index, void (*fn)(lr_worker *w, void *arg),
+                    void *arg);
 
 uint64_t live_now_ms(void);      /* monotonic */
 uint64_t live_rss_kb(pid_t pid); /* resident memory of a process */

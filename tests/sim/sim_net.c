@@ -451,6 +451,10 @@ void sim_on_connect(sim *s, uint32_t conn)
         refuse(s, conn, from, ECONNREFUSED);
         return;
     }
+    if (queue->count >= queue->backlog && c->port >= FIRST_PATH && c->sock[from] != SIM_NONE) {
+        refuse(s, conn, from, EAGAIN);
+        return;
+    }
     if (queue->count >= queue->backlog) { /* the SYN is dropped and sent again */
         sim_schedule(s, RETRY_NS, SIM_CONNECT, conn, 0, 0);
         return;

@@ -209,3 +209,60 @@ const char fixture_other_key[] =
     "AwEHoUQDQgAEosn2qH/DEJtQVsYuU9EOXk4dtq8EUKFpffY900VGNSn0CASmiM6M\n"
     "s5wF5gF0G+Tij2Yzn39oxBLby91sTovfRg==\n"
     "-----END EC PRIVATE KEY-----\n";
+
+const char fixture_encrypted_pkcs1_key[] =
+    "-----BEGIN RSA PRIVATE KEY-----\n"
+    "Proc-Type: 4,ENCRYPTED\n"
+    "DEK-Info: DES-EDE3-CBC,8A65BEA0D4C7D634\n"
+    "\n"
+    "ItCdRAlqzgJSgyriXnB9EGJFnB3jf6wTmJyXnaIS6lU7QZYNG3cWDM5VM5QLWF0p\n"
+    "aBKRhzDJt43IxdaSaa+dRO7EkpbFrfO5Vlq0cPLz2kmdl5Ogn8lBzq7tFZAfzH9z\n"
+    "y+vnvzbPpEI18WRblzFR8zu14t8XbWQXP387AujPEENitUTbENSz69YQR/GsMs33\n"
+    "ja3cYkzs4ch7bWlJ1mLBWo8SNUkzIG2/w86j0LfO2BXaBIYVdYsP3JyIEpgjMza+\n"
+    "O/j9f4mIAFkBopcuQqzZ96t1RH7RFLMiwGIT8yaCPqICu/bWpojaG/g1hofdWBmy\n"
+    "ZtjQpAwOSrcMsXB85SjchdPGtJHCK8m2nlqsqxa2T2UbxEzW8UCKEmshwKdAkR0/\n"
+    "04LDfN435emI3Pxe6RimkSt0cW1bReuTqjd8IS7eLMPURwQYAfBgPx+ZTkRl3s14\n"
+    "e4w3+MGFTAfd1BcL3t5pGBJB6LY2Vseovq56JQumFRuKOTcF06KruF6A1zY+4iNz\n"
+    "GYgwUXIrAS/Bb/DYdquo0bmBozEdhJYTPZd8H9LZFZEQCo01X78SgjIbVWaKt1zV\n"
+    "MbHzRc2WAvh5LuATssrZ/YHOlvo00COkvmKyROZzKfxAniB8uYHPXc7j9plar6Y+\n"
+    "O2GHnPA8zeO7Elwljv+myjgCD8KctzenvpJJ4EmKTX0LFbcMsRSVUS2T3w10VMCP\n"
+    "1mLYlpgpc4goHv9VUYWUqxRERmo7apyhbp1LaUdUF+prj2eDdKNWz0OxY8SnqqUP\n"
+    "cMi8FtgYIgK5TDEqnE6mVvDvuJKHJbn/9JfZ4QbqGNJT97wKcH6b44HHHNJEGLkb\n"
+    "FaSjHTln4ewnyKxD0Oz7Hm6jz0iJOzg69mG5CfbozM5UPy6O0gGryuemdwxs34QP\n"
+    "LBbsGrMoNXc2Nj3isVLLLAMREGvzUhwCM/OI2vIi7q8W6aQH769aI0reqZYQnbgI\n"
+    "46OV89xiGvzceGzVwiUnsTx6/Szh23ZZv6BvOqxMTQGHngMPJKm1uQmwQgvVZOov\n"
+    "GZoGGjlLHaDF7tnDKXo0HIbIj6wzSS3nVASUbPt8esjp/HWlg4oHk62n4HmoROXp\n"
+    "PCV4BXcDMxTM07rLq4CrBLSAjGlNOX36E1TQBCkMvt7oQ8c7YTF7nopE3ZOFPPMe\n"
+    "mV6GAQTm9QtO1bFpSMwX7v1e6qIWO46ZyUCWOLdVjuNcBWEKn1D5j52Kf6OODIRR\n"
+    "i3yQLsLDkLli4CTxUlJ2Cu+RlD12FPhNVRHB5uVGAsu5vHuN22LB+e85SEQ6c+43\n"
+    "NEXQbQn10/AXuH4VnT0Ruk5XgNSqeuQmnFq1E0wJEv6hUB5dtuT3XR7bDDrc+ags\n"
+    "xp+QlpJjOJqJZiDXq7dmXLBDxT/EaGef9gZQZeM9cegkcE8XL1I6qAwIOgVp+Tac\n"
+    "NOGNmz4U99K0K70W4vPy3lBGSJw0UJTs2LkKHqyo2IMT3HvSibMvFWB48uwNDOlw\n"
+    "hJzk8ZWCFm3KT8/Brzv1mv+ghsEDGDxf8T7KQxbSFK2XfgTJyi/TCzbOvpMe0OTL\n"
+    "H1m3S5BYV6rqGGcaNMnUQmKTNYQy4qBlKj8Tvjo0EkaMWagVoU/Ing==\n"
+    "-----END RSA PRIVATE KEY-----\n";
+
+const char fixture_encrypted_ed25519_key[] =
+    "-----BEGIN ENCRYPTED PRIVATE KEY-----\n"
+    "MIGNMEkGCSqGSIb3DQEFDTA8MBsGCSqGSIb3DQEFDDAOBAicoQGcMeFkRQICCAAw\n"
+    "HQYJYIZIAWUDBAECBBCc/rUxW16VMXWHHBXl5GJsBECNkHUQ74NaJbL1rjtP6SFs\n"
+    "nHwcXCB8MKOj0Qvt8XAjOHiFJdMR3sgR7y42x8je3fucezmatscuW2mUG9f7rDMU\n"
+    "-----END ENCRYPTED PRIVATE KEY-----\n";
+
+const char fixture_encrypted_des3_key[] =
+    "-----BEGIN ENCRYPTED PRIVATE KEY-----\n"
+    "MIHjME4GCSqGSIb3DQEFDTBBMCkGCSqGSIb3DQEFDDAcBAirhnEgA58oSgICCAAw\n"
+    "DAYIKoZIhvcNAgkFADAUBggqhkiG9w0DBwQIgObi+GappLQEgZD1QawGiZnnPidq\n"
+    "eulYkdnDChxlrQ5/Rur0utn8BpuTXbJxvDW9VYfJ57HgZ63rSdR2cgVA5A4p+c0E\n"
+    "2epL7NYBD53jV/Ndc9diC7x4WSxH+8Eigaw7sjHfVX9IyjSTpre3WehzSVQEzlgM\n"
+    "+3ucZ8sHk+2JAqqZqlbLkqM2PKbHSvmhpLOJ+NRNuzz3DrstLFw=\n"
+    "-----END ENCRYPTED PRIVATE KEY-----\n";
+
+const char fixture_encrypted_scrypt_key[] =
+    "-----BEGIN ENCRYPTED PRIVATE KEY-----\n"
+    "MIHkME8GCSqGSIb3DQEFDTBCMCEGCSsGAQQB2kcECzAUBAiZtxBxzukC1QICQAAC\n"
+    "AQgCAQEwHQYJYIZIAWUDBAEqBBD191y2etNSlQJLyS7FKThoBIGQjVp2uyYLB/5U\n"
+    "h6ysh93yvQumgtluo7M6OI9cUjxxAYlR9o1G0bQz6e8bnAkyJjGelfgh5G50nQtc\n"
+    "PnuNfhwo2kfcNJkL+9DX2letjRKM78KDV9XbCcJ/eHDou+o6th7lsly2Yx6WOtZK\n"
+    "fPaaR6ARS65aJT2UWOjLJrAWT+a33qpPtxDbt3z2ZnxgtCdCvQ9K\n"
+    "-----END ENCRYPTED PRIVATE KEY-----\n";

@@ -25,4 +25,10 @@ extern const char fixture_encrypted_pkcs8_key[]; /* fixture_ecdsa_key, "secret" 
 extern const char fixture_encrypted_sec1_key[];  /* the same, with Proc-Type and DEK-Info */
 extern const char fixture_other_key[];           /* P-256, nobody's */
 
+/* More that are encrypted with "secret". */
+extern const char fixture_encrypted_pkcs1_key[];   /* fixture_rsa_key, DES-EDE3-CBC in DEK-Info */
+extern const char fixture_encrypted_ed25519_key[]; /* PBKDF2 with SHA-1, AES-128-CBC */
+extern const char fixture_encrypted_des3_key[];    /* fixture_ecdsa_key, PBKDF2, triple DES */
+extern const char fixture_encrypted_scrypt_key[];  /* fixture_ecdsa_key; wolfSSL knows no scrypt */
+
 #endif

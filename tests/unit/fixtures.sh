@@ -68,6 +68,11 @@ openssl genpkey -algorithm ed25519 -out ed25519.key
 openssl pkcs8 -topk8 -nocrypt -in ecdsa.key -out ecdsa_pkcs8.key
 openssl pkcs8 -topk8 -in ecdsa.key -passout pass:secret -out encrypted_pkcs8.key
 openssl ec -in ecdsa.key -aes128 -passout pass:secret -out encrypted_sec1.key 2> log
+openssl rsa -in rsa.key -traditional -des3 -passout pass:secret -out encrypted_pkcs1.key 2> log
+openssl pkcs8 -topk8 -in ed25519.key -v2 aes-128-cbc -v2prf hmacWithSHA1 -passout pass:secret \
+    -out encrypted_ed25519.key
+openssl pkcs8 -topk8 -in ecdsa.key -v2 des3 -passout pass:secret -out encrypted_des3.key
+openssl pkcs8 -topk8 -in ecdsa.key -scrypt -passout pass:secret -out encrypted_scrypt.key
 
 sign root root.key "lockring test root" self root $begin $end
 sign intermediate intermediate.key "lockring test intermediate" root root $begin $end
@@ -90,6 +95,7 @@ echo '#include "fixtures.h"'
 for name in root intermediate ecdsa p384 rsa ed25519 leaf expired not_yet; do
     emit $name $name.pem
 done
-for name in ecdsa ecdsa_pkcs8 p384 rsa ed25519 encrypted_pkcs8 encrypted_sec1 other; do
+for name in ecdsa ecdsa_pkcs8 p384 rsa ed25519 encrypted_pkcs8 encrypted_sec1 other \
+    encrypted_pkcs1 encrypted_ed25519 encrypted_des3 encrypted_scrypt; do
     emit ${name}_key $name.key
 done

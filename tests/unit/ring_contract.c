@@ -6,43 +6,15 @@
 
 enum { KB = 1024, MB = 1024 * 1024 };
 
-/* Reads at the peer until the end; returns 0, or -errno if it was a reset. */
-static long read_to_end(rig *g, rig_conn *c)
-{
-    while (true) {
-        long got = rig_peer_read(g, c, 65536);
-
-        if (got == 0 || (got < 0 && got != -EAGAIN))
-            return got;
-        if (got < 0)
-            rig_pump(g);
-    }
-}
-
-static void exchange(rig *g, rig_conn *c, size_t from_peer, uint32_t to_peer)
-{
-    uint64_t received = c->received + from_peer, got = c->peer_got + to_peer;
-
-    rig_send(g, c, to_peer);
-    rig_peer_write_all(g, c, from_peer);
-    RIG_UNTIL(g, c->received == received);
-    while (c->peer_got < got) {
-        if (rig_peer_read(g, c, 65536) < 0)
-            rig_pump(g);
-    }
-    RIG_UNTIL(g, !rig_on(c, LR__OP_SEND));
-    assert_int_equal(c->send_last, to_peer);
-}
-
 static void bytes_go_both_ways(const rig_world *w)
 {
     rig *g = rig_new(w, NULL);
     rig_conn *c = rig_connect(g);
 
     rig_recv(g, c);
-    exchange(g, c, 1, 1);
-    exchange(g, c, 5, 70000);
-    exchange(g, c, 100000, 3);
+    rig_exchange(g, c, 1, 1);
+    rig_exchange(g, c, 5, 70000);
+    rig_exchange(g, c, 100000, 3);
     rig_free(g);
 }
 
@@ -75,7 +47,7 @@ static void many_connections(const rig_world *w)
     for (int i = 0; i < COUNT; i++)
         rig_recv(g, rig_connect(g));
     for (uint32_t i = 0; i < COUNT; i++)
-        exchange(g, &g->conns[i], 100 + i, 1000 + i);
+        rig_exchange(g, &g->conns[i], 100 + i, 1000 + i);
     rig_free(g);
 }
 
@@ -87,7 +59,7 @@ static void close_with_recv_armed_sends_fin(const rig_world *w)
     rig_recv(g, c);
     rig_pump(g);
     rig_end(g, c, false);
-    assert_int_equal(read_to_end(g, c), 0);
+    assert_int_equal(rig_peer_read_to_end(g, c), 0);
     RIG_UNTIL(g, c->closed);
     assert_int_equal(c->recv_last, -ECANCELED);
     rig_free(g);
@@ -100,7 +72,7 @@ static void close_right_after_recv(const rig_world *w)
 
     rig_recv(g, c); /* both go in with one batch */
     rig_end(g, c, false);
-    assert_int_equal(read_to_end(g, c), 0);
+    assert_int_equal(rig_peer_read_to_end(g, c), 0);
     RIG_UNTIL(g, c->closed);
     assert_int_equal(c->recv_last, -ECANCELED);
     rig_free(g);
@@ -115,7 +87,7 @@ static void close_right_after_send_sends_it(const rig_world *w)
     rig_pump(g);
     rig_send(g, c, 500);
     rig_end(g, c, false);
-    assert_int_equal(read_to_end(g, c), 0);
+    assert_int_equal(rig_peer_read_to_end(g, c), 0);
     assert_int_equal(c->peer_got, 500);
     RIG_UNTIL(g, c->closed);
     assert_int_equal(c->send_last, 500);
@@ -136,7 +108,7 @@ static void close_cancels_a_blocked_send(const rig_world *w)
     rig_end(g, c, false);
     RIG_UNTIL(g, c->closed);
     assert_int_equal(c->send_last, -ECANCELED);
-    ret = read_to_end(g, c); /* what was on its way, in order, then the end */
+    ret = rig_peer_read_to_end(g, c); /* what was on its way, in order, then the end */
     assert_true(ret == 0 || ret == -ECONNRESET);
     assert_true(c->peer_got < 16 * MB);
     rig_free(g);
@@ -150,7 +122,7 @@ static void reset_reaches_the_peer(const rig_world *w)
     rig_recv(g, c);
     rig_pump(g);
     rig_end(g, c, true);
-    assert_int_equal(read_to_end(g, c), -ECONNRESET);
+    assert_int_equal(rig_peer_read_to_end(g, c), -ECONNRESET);
     RIG_UNTIL(g, c->closed);
 
     rig_send(g, blocked, 16 * MB);
@@ -159,7 +131,7 @@ static void reset_reaches_the_peer(const rig_world *w)
     rig_end(g, blocked, true);
     RIG_UNTIL(g, blocked->closed);
     assert_int_equal(blocked->send_last, -ECANCELED);
-    assert_int_equal(read_to_end(g, blocked), -ECONNRESET);
+    assert_int_equal(rig_peer_read_to_end(g, blocked), -ECONNRESET);
     rig_free(g);
 }
 
@@ -224,7 +196,7 @@ static void half_close_leaves_the_other_half(const rig_world *w)
     rig_end(g, c, false);
     while (!c->closed)
         rig_pump(g);
-    (void)read_to_end(g, c);
+    (void)rig_peer_read_to_end(g, c);
     assert_true(c->peer_got > 0);
     rig_free(g);
 }
@@ -238,7 +210,7 @@ static void shutdown_write_ends_only_our_half(const rig_world *w)
     rig_send(g, c, 1000);
     RIG_UNTIL(g, !rig_on(c, LR__OP_SEND));
     assert_int_equal(w->backend->shutdown_write(g->ring, c->sock), 0);
-    assert_int_equal(read_to_end(g, c), 0);
+    assert_int_equal(rig_peer_read_to_end(g, c), 0);
     assert_int_equal(c->peer_got, 1000);
     rig_peer_write_all(g, c, 3000);
     RIG_UNTIL(g, c->received == 3000);

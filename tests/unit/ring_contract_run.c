@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "tests/unit/ring_contract.h"
 
+#include "core/base/check.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -30,6 +32,7 @@ int ring_contract_run(const char *group, const rig_world *(*make)(void),
                       void (*discard)(const rig_world *))
 {
     static const ring_contract_test *const parts[] = {ring_contract_life, ring_contract_edges,
+                                                      ring_contract_reach, ring_contract_files,
                                                       ring_contract_real};
     one_run *runs = calloc(TESTS_MAX, sizeof(*runs));
     struct CMUnitTest tests[TESTS_MAX];
@@ -37,7 +40,7 @@ int ring_contract_run(const char *group, const rig_world *(*make)(void),
     int failed;
 
     assert_non_null(runs);
-    for (size_t part = 0; part < 3; part++) {
+    for (size_t part = 0; part < LR_ARRAY_COUNT(parts); part++) {
         for (const ring_contract_test *test = parts[part]; test->name; test++) {
             one_run *run = &runs[count];
 

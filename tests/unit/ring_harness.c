@@ -204,6 +204,33 @@ static void on_send(rig *g, rig_conn *c, const lr__completion *done)
     c->sending = NULL;
 }
 
+static void on_poll(rig *g, rig_conn *c, const lr__completion *done)
+{
+    RULE(g, done->last == (done->res < 0));
+    RULE(g, done->last || !c->poll_stopped);
+    RULE(g, done->res != 0);
+    if (done->last) {
+        c->poll_last = done->res;
+    } else {
+        c->told |= (uint32_t)done->res;
+        c->told_count++;
+    }
+}
+
+/* What it says beside its being the last. */
+static void on_single(rig *g, rig_conn *c, const lr__completion *done)
+{
+    RULE(g, done->last && done->buffer == LR__NO_BUFFER && done->data == NULL);
+    if (done->op == LR__OP_CONNECT) {
+        RULE(g, done->res <= 0);
+        c->connect_last = done->res;
+    } else if (done->op == LR__OP_FILE) {
+        c->file_last = done->res;
+    } else {
+        RULE(g, done->op == LR__OP_CLOSE && done->res == 0);
+    }
+}
+
 static void on_completion(rig *g, const lr__completion *done)
 {
     uint32_t slot = lr__id_slot(done->id);
@@ -223,8 +250,10 @@ static void on_completion(rig *g, const lr__completion *done)
         on_recv(g, c, done);
     else if (done->op == LR__OP_SEND)
         on_send(g, c, done);
+    else if (done->op == LR__OP_POLL)
+        on_poll(g, c, done);
     else
-        RULE(g, done->op == LR__OP_CLOSE && done->last && done->res == 0);
+        on_single(g, c, done);
     if (!done->last)
         return;
     c->on &= (uint8_t) ~(1u << done->op);
@@ -301,6 +330,83 @@ void rig_reconnect(rig *g, rig_conn *c)
     if (c->peer >= 0)
         g->w->peer_close(g->w->world, c->peer);
     adopt(g, c);
+}
+
+/* Appended, without a peer. */
+static rig_conn *append(rig *g, int sock)
+{
+    rig_conn *c = &g->conns[g->conn_count];
+
+    assert_true(g->conn_count < RIG_CONNS);
+    *c = (rig_conn){.peer = -1,
+                    .sock = sock,
+                    .slot = g->conn_count++ + RIG_SLOT_BASE,
+                    .generation = 1,
+                    .key = g->next_key++,
+                    .recv_last = 1,
+                    .send_last = 1,
+                    .connect_last = 1,
+                    .poll_last = 1};
+    return c;
+}
+
+rig_conn *rig_reach(rig *g, const struct sockaddr_storage *address, socklen_t len)
+{
+    struct sockaddr_storage passing = *address; /* it is copied, so that it may go */
+    rig_conn *c = append(g, g->w->backend->socket(g->w->world, address->ss_family));
+
+    assert_true(c->sock >= 0);
+    c->on = 1u << LR__OP_CONNECT;
+    lr__ring_connect(g->ring, c->sock, rig_id(c), (const struct sockaddr *)(const void *)&passing,
+                     len);
+    memset(&passing, 0xee, sizeof(passing));
+    return c;
+}
+
+void rig_listen_on(rig *g, int listener)
+{
+    if (g->accepting)
+        lr__ring_stop(g->ring, lr__id_make(RIG_LISTENER_SLOT, 1), LR__OP_ACCEPT);
+    RIG_UNTIL(g, !g->accepting);
+    g->w->backend->listen_close(g->w->world, g->listener);
+    g->listener = listener;
+    g->accepting = true;
+    assert_int_equal(
+        g->w->backend->sock_name(g->w->world, listener, false, &g->address, &g->address_len), 0);
+    lr__ring_accept(g->ring, g->listener, lr__id_make(RIG_LISTENER_SLOT, 1));
+}
+
+rig_conn *rig_poll(rig *g, int fd, uint32_t events)
+{
+    rig_conn *c = append(g, -1);
+
+    c->on = 1u << LR__OP_POLL;
+    lr__ring_poll(g->ring, fd, rig_id(c), events);
+    return c;
+}
+
+void rig_stop_poll(rig *g, rig_conn *c)
+{
+    c->poll_stopped = true;
+    lr__ring_stop(g->ring, rig_id(c), LR__OP_POLL);
+}
+
+rig_conn *rig_file(rig *g, const lr__file_op *op)
+{
+    rig_conn *c = append(g, -1);
+
+    c->on = 1u << LR__OP_FILE;
+    lr__ring_file(g->ring, rig_id(c), op);
+    return c;
+}
+
+int rig_file_now(rig *g, const lr__file_op *op)
+{
+    rig_conn *c = rig_file(g, op);
+
+    RIG_UNTIL(g, !c->on);
+    g->conn_count--; /* its slot is free again, under the same generation */
+    return c->file_last;
 }
 
 static void started(rig_conn *c, lr__op op)
@@ -383,4 +489,31 @@ long rig_peer_read(rig *g, rig_conn *c, size_t cap)
         c->peer_got += (uint64_t)got;
     }
     return got;
+}
+
+long rig_peer_read_to_end(rig *g, rig_conn *c)
+{
+    while (true) {
+        long got = rig_peer_read(g, c, 65536);
+
+        if (got == 0 || (got < 0 && got != -EAGAIN))
+            return got;
+        if (got < 0)
+            rig_pump(g);
+    }
+}
+
+void rig_exchange(rig *g, rig_conn *c, size_t from_peer, uint32_t to_peer)
+{
+    uint64_t received = c->received + from_peer, got = c->peer_got + to_peer;
+
+    rig_send(g, c, to_peer);
+    rig_peer_write_all(g, c, from_peer);
+    RIG_UNTIL(g, c->received == received);
+    while (c->peer_got < got) {
+        if (rig_peer_read(g, c, 65536) < 0)
+            rig_pump(g);
+    }
+    RIG_UNTIL(g, !rig_on(c, LR__OP_SEND));
+    assert_int_equal(c->send_last, to_peer);
 }

@@ -28,6 +28,18 @@ typedef struct rig_world {
     void (*peer_close)(void *world, int peer); /* of both directions */
     void (*peer_reset)(void *world, int peer);
     void (*progress)(void *world); /* lets the world do something */
+
+    /* Listeners whose connections are peers. listen fills the address; accept: -EAGAIN, none. */
+    int (*peer_listen)(void *world, int backlog, struct sockaddr_storage *out, socklen_t *len);
+    int (*peer_accept)(void *world, int stand);
+    void (*peer_unlisten)(void *world, int stand);
+
+    /* Descriptors to poll: the reading end of a pipe, whose other end the test moves. */
+    int (*pipe_new)(void *world);
+    void (*pipe_write)(void *world, int fd);
+    void (*pipe_empty)(void *world, int fd);
+    void (*pipe_hang_up)(void *world, int fd);
+    void (*pipe_close)(void *world, int fd); /* the reading end, and the other if it is open */
 } rig_world;
 
 enum { RIG_CONNS = 10240, RIG_CAP = 256, RIG_SLOT_BASE = 4, RIG_LISTENER_SLOT = 1 };
@@ -44,6 +56,9 @@ typedef struct rig_conn {
     uint64_t sent, peer_got;    /* bytes by us, in finished sends; by the peer */
     uint8_t *sending;           /* memory of the send in flight */
     uint32_t sending_len;
+    int connect_last, poll_last, file_last; /* as recv_last */
+    uint32_t told, told_count;              /* what the poll said, and how often */
+    bool poll_stopped;
 } rig_conn;
 
 typedef struct rig {
@@ -80,11 +95,21 @@ void rig_pump(rig *g); /* a turn that does not wait, and some progress of the wo
 rig_conn *rig_connect(rig *g);           /* appended */
 void rig_reconnect(rig *g, rig_conn *c); /* same slot, next generation */
 int rig_peer(rig *g);                    /* only the peer */
+/* A new conn whose socket of ours begins to connect; it has no peer yet. */
+rig_conn *rig_reach(rig *g, const struct sockaddr_storage *address, socklen_t len);
+/* Listens on that socket from now on. The old one is closed. */
+void rig_listen_on(rig *g, int listener);
+
+/* New conns that are no connections. */
+rig_conn *rig_poll(rig *g, int fd, uint32_t events);
+rig_conn *rig_file(rig *g, const lr__file_op *op);
+int rig_file_now(rig *g, const lr__file_op *op); /* pumps until it is done; its result */
 
 lr__id rig_id(const rig_conn *c);
 void rig_recv(rig *g, rig_conn *c);
 void rig_send(rig *g, rig_conn *c, uint32_t len); /* of the pattern */
 void rig_stop(rig *g, rig_conn *c);
+void rig_stop_poll(rig *g, rig_conn *c);
 void rig_end(rig *g, rig_conn *c, bool reset);
 void rig_give_one(rig *g); /* the buffer held longest */
 
@@ -92,6 +117,8 @@ void rig_give_one(rig *g); /* the buffer held longest */
 long rig_peer_write(rig *g, rig_conn *c, size_t len);
 long rig_peer_read(rig *g, rig_conn *c, size_t cap);
 void rig_peer_write_all(rig *g, rig_conn *c, size_t len); /* pumping */
+long rig_peer_read_to_end(rig *g, rig_conn *c);           /* pumping; 0, or -errno of a reset */
+void rig_exchange(rig *g, rig_conn *c, size_t from_peer, uint32_t to_peer); /* pumping */
 
 /* Pump until it is so. */
 #define RIG_UNTIL(g, condition)                                                                    \

@@ -3,12 +3,12 @@
 
 #include <errno.h>
 #include <netinet/in.h>
+#include <poll.h>
 
 static int sim_side_connect(void *world, const struct sockaddr_storage *address, socklen_t len)
 {
-    int peer = sim_connect(world, ntohs(((const struct sockaddr_in *)address)->sin_port));
+    int peer = sim_connect_to(world, (const struct sockaddr *)(const void *)address, len);
 
-    (void)len;
     return peer >= 0 ? peer : -ECONNREFUSED;
 }
 
@@ -55,6 +55,58 @@ static void sim_side_progress(void *world)
     assert_true(sim_now(world) < UINT64_C(1000000) * 1000000000);
 }
 
+static int sim_side_listen(void *world, int backlog, struct sockaddr_storage *out, socklen_t *len)
+{
+    struct sockaddr_in in = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    int stand = sim_peer_listen(world, 0, (uint32_t)backlog);
+
+    assert_true(stand >= 0);
+    in.sin_port = htons(sim_peer_port(world, stand));
+    memcpy(out, &in, sizeof(in));
+    *len = sizeof(in);
+    return stand;
+}
+
+static int sim_side_accept(void *world, int stand)
+{
+    int peer = sim_peer_accept(world, stand);
+
+    return peer >= 0 ? peer : -EAGAIN;
+}
+
+static void sim_side_unlisten(void *world, int stand)
+{
+    sim_peer_unlisten(world, stand);
+}
+
+static int sim_pipe_new(void *world)
+{
+    static int last = 1000;
+
+    sim_poll_set(world, ++last, 0);
+    return last;
+}
+
+static void sim_pipe_write(void *world, int fd)
+{
+    sim_poll_set(world, fd, POLLIN);
+}
+
+static void sim_pipe_empty(void *world, int fd)
+{
+    sim_poll_set(world, fd, 0);
+}
+
+static void sim_pipe_hang_up(void *world, int fd)
+{
+    sim_poll_set(world, fd, POLLHUP);
+}
+
+static void sim_pipe_close(void *world, int fd)
+{
+    sim_poll_close(world, fd);
+}
+
 rig_world rig_sim_world(sim *world)
 {
     rig_world w = {.backend = &sim_backend,
@@ -65,7 +117,15 @@ rig_world rig_sim_world(sim *world)
                    .peer_end = sim_side_end,
                    .peer_close = sim_side_close,
                    .peer_reset = sim_side_reset,
-                   .progress = sim_side_progress};
+                   .progress = sim_side_progress,
+                   .peer_listen = sim_side_listen,
+                   .peer_accept = sim_side_accept,
+                   .peer_unlisten = sim_side_unlisten,
+                   .pipe_new = sim_pipe_new,
+                   .pipe_write = sim_pipe_write,
+                   .pipe_empty = sim_pipe_empty,
+                   .pipe_hang_up = sim_pipe_hang_up,
+                   .pipe_close = sim_pipe_close};
 
     return w;
 }

@@ -309,7 +309,7 @@ static void what_is_no_key_is_refused(void **state)
     assert_pem_refused(fixture_ecdsa, garbage, LR_EKEY, "key", "not valid PEM");
     assert_pem_refused(fixture_ecdsa, other_der, LR_EKEY, "key", "");
     assert_pem_refused(fixture_ecdsa, fixture_encrypted_pkcs8_key, LR_EKEY, "key", "encrypted");
-    assert_pem_refused(fixture_ecdsa, fixture_encrypted_sec1_key, LR_EKEY, "key", "encrypted");
+    assert_pem_refused(fixture_ecdsa, fixture_encrypted_sec1_key, LR_EKEY, "key", "passphrase");
 }
 
 static void the_key_of_another_certificate_is_refused(void **state)
@@ -353,6 +353,204 @@ static void an_identity_has_exactly_one_source(void **state)
 static lr_context_options good(void)
 {
     return tls_identity(fixture_ecdsa, fixture_ecdsa_key);
+}
+
+static void an_encrypted_key_is_opened_by_its_passphrase(void **state)
+{
+    lr_context_options options = tls_identity(fixture_ecdsa, fixture_encrypted_pkcs8_key);
+    lr_context_options files = {LR_CONTEXT_OPTIONS, .cert_file = path_of("cert.pem", fixture_rsa),
+                                .key_file = path_of("key.pem", fixture_encrypted_pkcs1_key)};
+
+    (void)state;
+    options.passphrase = "secret";
+    assert_made(&options);
+    options.passphrase = "geheim";
+    assert_refused(&options, LR_EKEY, "key: ", "wrong passphrase");
+    files.passphrase = "secret";
+    assert_made(&files);
+    files.passphrase = "Secret";
+    assert_refused(&files, LR_EKEY, files.key_file, "wrong passphrase");
+    files.passphrase = NULL;
+    assert_refused(&files, LR_EKEY, files.key_file, "needs a passphrase");
+    /* It is the key of another certificate all the same. */
+    options = tls_identity(fixture_ecdsa, fixture_encrypted_ed25519_key);
+    options.passphrase = "secret";
+    assert_refused(&options, LR_EKEY, "private key", "");
+    options = (lr_context_options){LR_CONTEXT_OPTIONS, .self_signed = "localhost",
+                                   .passphrase = "secret"};
+    assert_refused(&options, LR_EOPTION, "passphrase", "key_file");
+    assert_int_equal(unlink(files.cert_file), 0);
+    assert_int_equal(unlink(files.key_file), 0);
+}
+
+static lr_identity identity_of(const char *cert, const char *key)
+{
+    lr_identity identity = {LR_IDENTITY, .cert = lr_slice_of(cert, strlen(cert)),
+                            .key = lr_slice_of(key, strlen(key))};
+
+    return identity;
+}
+
+static lr_context_options options_of(const lr_identity *identities, uint32_t count)
+{
+    lr_context_options options = {LR_CONTEXT_OPTIONS, .identities = identities,
+                                  .identity_count = count};
+
+    return options;
+}
+
+static void several_identities_are_kept_in_order(void **state)
+{
+    const lr_identity identities[] = {identity_of(fixture_rsa, fixture_rsa_key),
+                                      {LR_IDENTITY, .cert_file = path_of("cert.pem", fixture_p384),
+                                       .key_file = path_of("key.pem", fixture_p384_key)},
+                                      identity_of(fixture_ed25519, fixture_ed25519_key),
+                                      {LR_IDENTITY, .cert = LR_LIT(""), .key = LR_LIT("")}};
+    lr_context_options options = options_of(identities, 3);
+    static const lr__key_kind kinds[] = {LR__KEY_RSA, LR__KEY_P384, LR__KEY_ED25519};
+    lr_context *context, *first;
+
+    (void)state;
+    assert_int_equal(lr_context_new(&options, &context, &err), LR_OK);
+    assert_int_equal(context->identity_count, 3);
+    for (uint32_t i = 0; i < 3; i++)
+        assert_int_equal(context->identities[i].kind, kinds[i]);
+    options = tls_identity(fixture_rsa, fixture_rsa_key);
+    assert_int_equal(lr_context_new(&options, &first, &err), LR_OK);
+    assert_int_equal(lr_context_certificate(context).len, lr_context_certificate(first).len);
+    assert_memory_equal(lr_context_certificate(context).bytes, lr_context_certificate(first).bytes,
+                        lr_context_certificate(first).len);
+    lr_context_release(context);
+    lr_context_release(first);
+    options = options_of(identities + 1, 1);
+    assert_made(&options);
+    assert_int_equal(unlink(identities[1].cert_file), 0);
+    assert_int_equal(unlink(identities[1].key_file), 0);
+}
+
+static void what_is_wrong_with_one_of_several_is_named(void **state)
+{
+    lr_identity two[] = {identity_of(fixture_ecdsa, fixture_ecdsa_key),
+                         identity_of(fixture_rsa, fixture_rsa_key)};
+    lr_context_options options = options_of(two, 2);
+
+    (void)state;
+    two[1] = identity_of(fixture_expired, fixture_ecdsa_key);
+    assert_refused(&options, LR_ECERTIFICATE, "identities[1]: cert", "expired");
+    two[1] = identity_of(fixture_rsa, "no key");
+    assert_refused(&options, LR_EKEY, "identities[1]: key", "no private key");
+    two[1] = identity_of(fixture_rsa, fixture_ed25519_key);
+    assert_refused(&options, LR_EKEY, "identities[1]: ", "private key");
+    two[1] = identity_of(fixture_p384, fixture_other_key);
+    assert_refused(&options, LR_EKEY, "identities[1]: ", "private key");
+    two[1] = identity_of(fixture_rsa, fixture_encrypted_pkcs1_key);
+    assert_refused(&options, LR_EKEY, "identities[1]: key", "needs a passphrase");
+    two[1].passphrase = "public";
+    assert_refused(&options, LR_EKEY, "identities[1]: key", "wrong passphrase");
+    two[1].passphrase = "secret";
+    assert_made(&options);
+    two[1].cert_file = "x";
+    assert_refused(&options, LR_EOPTION, "identities[1]: ", "exactly one");
+    two[1] = (lr_identity){LR_IDENTITY};
+    assert_refused(&options, LR_EOPTION, "identities[1]: ", "exactly one");
+    two[1] = (lr_identity){LR_IDENTITY, .cert_file = "x"};
+    assert_refused(&options, LR_EOPTION, "identities[1]: ", "cert_file and key_file");
+    two[1] = (lr_identity){LR_IDENTITY, .key = LR_LIT("x")};
+    assert_refused(&options, LR_EOPTION, "identities[1]: ", "cert and key");
+    two[1] = (lr_identity){LR_IDENTITY, .cert_file = "/nowhere/cert", .key_file = "x"};
+    assert_refused(&options, LR_EFILE, "/nowhere/cert", "");
+}
+
+static void identities_of_one_key_algorithm_are_refused(void **state)
+{
+    lr_identity three[] = {identity_of(fixture_ecdsa, fixture_ecdsa_key),
+                           identity_of(fixture_rsa, fixture_rsa_key),
+                           identity_of(fixture_leaf, fixture_ecdsa_key)};
+    lr_context_options options = options_of(three, 3);
+
+    (void)state;
+    assert_refused(&options, LR_EOPTION, "identities[2]", "ECDSA P-256 as that of identities[0]");
+    three[2] = identity_of(fixture_p384, fixture_p384_key);
+    assert_made(&options);
+}
+
+static void arrays_of_identities_that_are_none_are_refused(void **state)
+{
+    lr_identity nine[9] = {identity_of(fixture_ecdsa, fixture_ecdsa_key)};
+    struct {
+        lr_identity known;
+        uint64_t later;
+    } longer[2] = {{nine[0], 0}, {identity_of(fixture_rsa, fixture_rsa_key), 0}};
+    lr_context_options options = options_of(nine, 9);
+
+    (void)state;
+    assert_refused(&options, LR_EOPTION, "identity_count", "9");
+    options = options_of(nine, 0);
+    assert_refused(&options, LR_EOPTION, "identity_count", "0");
+    options = options_of(NULL, 2);
+    assert_refused(&options, LR_EOPTION, "identities", "null");
+    options = options_of(nine, 2); /* the second has no size */
+    assert_refused(&options, LR_EOPTION, "identities[1]", "size");
+    options = options_of(nine, 1);
+    options.self_signed = "localhost";
+    assert_refused(&options, LR_EOPTION, "lr_context_options", "exactly one");
+    options = options_of(nine, 1);
+    options.cert = LR_LIT("x");
+    assert_refused(&options, LR_EOPTION, "lr_context_options", "exactly one");
+    options = options_of(nine, 1);
+    options.passphrase = "secret";
+    assert_refused(&options, LR_EOPTION, "passphrase", "");
+    /* A newer program has a longer struct, and the array steps by that. */
+    longer[0].known.size = longer[1].known.size = sizeof(longer[0]);
+    options = options_of(&longer[0].known, 2);
+    assert_made(&options);
+    longer[1].later = 1;
+    assert_refused(&options, LR_EOPTION, "lr_identity", "");
+}
+
+static void assert_ciphers_refused(const char *list, const char *what)
+{
+    lr_context_options options = good();
+
+    options.ciphers = list;
+    assert_refused(&options, LR_EOPTION, "ciphers", what);
+}
+
+static void lists_of_suites_are_checked(void **state)
+{
+    static const char rsa[] = "ECDHE-RSA-AES128-GCM-SHA256";
+    lr_context_options options = good();
+
+    (void)state;
+    assert_ciphers_refused("", "''");
+    assert_ciphers_refused("TLS_AES_128_GCM_SHA256:NULL-SHA", "'NULL-SHA'");
+    assert_ciphers_refused("ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES128-GCM-SHA256", "twice");
+    assert_ciphers_refused(rsa, "fits the key");
+    options.ciphers = rsa;
+    options.version_min = LR_TLS_1_3; /* then those of 1.2 are not about anything */
+    assert_made(&options);
+    options = tls_identity(fixture_rsa, fixture_rsa_key);
+    options.ciphers = rsa;
+    assert_made(&options);
+    options.version_max = LR_TLS_1_2;
+    assert_made(&options);
+}
+
+static void without_suites_of_tls_1_2_it_is_not_spoken(void **state)
+{
+    lr_context_options options = good();
+    lr_context *context;
+
+    (void)state;
+    options.ciphers = "TLS_CHACHA20_POLY1305_SHA256";
+    assert_int_equal(lr_context_new(&options, &context, &err), LR_OK);
+    assert_int_equal(context->version_min, LR_TLS_1_3);
+    lr_context_release(context);
+    options.version_min = LR_TLS_1_2;
+    assert_refused(&options, LR_EOPTION, "ciphers", "no suite of TLS 1.2");
+    options.version_min = LR_TLS_DEFAULT;
+    options.version_max = LR_TLS_1_2;
+    assert_refused(&options, LR_EOPTION, "ciphers", "no suite of TLS 1.2");
 }
 
 static void versions_that_are_none_are_refused(void **state)
@@ -523,8 +721,11 @@ static void no_failing_allocation_makes_half_a_context(void **state)
     const char *key = path_of("key.pem", fixture_ecdsa_pkcs8_key);
     lr_context_options options = {LR_CONTEXT_OPTIONS, .cert_file = cert, .key_file = key,
                                   .alpn = "h2,http/1.1"};
+    lr_identity two[] = {identity_of(fixture_ecdsa, fixture_encrypted_sec1_key),
+                         identity_of(fixture_rsa, fixture_rsa_key)};
 
     (void)state;
+    two[0].passphrase = "secret";
     assert_survives(&options);
     assert_int_equal(unlink(cert), 0);
     assert_int_equal(unlink(key), 0);
@@ -533,6 +734,9 @@ static void no_failing_allocation_makes_half_a_context(void **state)
     options = tls_identity(fixture_ed25519, fixture_ed25519_key);
     assert_survives(&options);
     options = (lr_context_options){LR_CONTEXT_OPTIONS, .self_signed = "localhost,::1"};
+    assert_survives(&options);
+    options = options_of(two, 2);
+    options.ciphers = "ECDHE-RSA-AES128-GCM-SHA256";
     assert_survives(&options);
 }
 
@@ -554,6 +758,13 @@ int main(void)
         cmocka_unit_test(what_is_no_key_is_refused),
         cmocka_unit_test(the_key_of_another_certificate_is_refused),
         cmocka_unit_test(an_identity_has_exactly_one_source),
+        cmocka_unit_test(an_encrypted_key_is_opened_by_its_passphrase),
+        cmocka_unit_test(several_identities_are_kept_in_order),
+        cmocka_unit_test(what_is_wrong_with_one_of_several_is_named),
+        cmocka_unit_test(identities_of_one_key_algorithm_are_refused),
+        cmocka_unit_test(arrays_of_identities_that_are_none_are_refused),
+        cmocka_unit_test(lists_of_suites_are_checked),
+        cmocka_unit_test(without_suites_of_tls_1_2_it_is_not_spoken),
         cmocka_unit_test(versions_that_are_none_are_refused),
         cmocka_unit_test(lists_of_groups_are_checked),
         cmocka_unit_test(lists_of_protocols_are_checked),

@@ -23,6 +23,8 @@ static void offer(lr_tls_version min, lr_tls_version max, const char *alpn, bool
     context.groups[0] = LR__GROUP_X25519;
     context.groups[1] = LR__GROUP_SECP256R1;
     context.group_count = 2;
+    context.identity_count = 1; /* of a key that fits everything */
+    assert_int_equal(lr__suites_parse(NULL, context.suites, &context.suite_count, NULL), LR_OK);
     context.alpn_required = required;
     (void)snprintf(alpn_text, sizeof(alpn_text), "%s", alpn);
     for (const char *word = alpn_text; *word != '\0'; word += strspn(word, ",")) {
@@ -166,6 +168,16 @@ static void no_common_protocol_is_fatal_unless_it_may_be_missing(void **state)
     assert_alpn("h2,http/1.1", false, "spdy/3,foo", "");
 }
 
+static void assert_no_suite(unsigned flags, lr_slice suites)
+{
+    hello_plan *p = plan_of(flags);
+
+    p->suites = suites;
+    offer(LR_TLS_1_2, LR_TLS_1_3, "", true);
+    assert_refuses(p, LR_ETLS, LR__ALERT_HANDSHAKE_FAILURE);
+    assert_string_equal(fault.what, "no common cipher suite");
+}
+
 static bool chacha_first(unsigned flags, lr_slice suites)
 {
     hello_plan *p = plan_of(flags);
@@ -188,7 +200,15 @@ static void the_first_suite_that_we_know_tells_what_the_client_likes(void **stat
     /* Suites that we do not have, and GREASE, say nothing. */
     assert_true(chacha_first(HELLO_TLS13, LR_LIT("\x0a\x0a\x13\x04\x00\x2f\x13\x03\x13\x01")));
     assert_false(chacha_first(HELLO_TLS13, LR_LIT("\x0a\x0a\x13\x04\x00\x2f\x13\x01\x13\x03")));
-    assert_false(chacha_first(HELLO_TLS12, LR_LIT("\x00\x2f\x00\x35")));
+}
+
+static void a_client_without_a_suite_of_ours_is_refused(void **state)
+{
+    (void)state;
+    assert_no_suite(HELLO_TLS12, LR_LIT("\x00\x2f\x00\x35"));
+    assert_no_suite(HELLO_TLS12, LR_LIT("\x13\x01\x13\x03"));
+    assert_no_suite(HELLO_TLS13, LR_LIT("\xcc\xa9\xc0\x2f"));
+    assert_no_suite(HELLO_TLS13, LR_LIT("\x13\x04\x13\x05"));
 }
 
 /* A client lists suites of both versions; those of the other one are not about this connection. */
@@ -199,8 +219,127 @@ static void suites_of_another_version_say_nothing(void **state)
     assert_true(chacha_first(HELLO_TLS13, LR_LIT("\xc0\x2b\xc0\x2f\x13\x03\x13\x01")));
     assert_false(chacha_first(HELLO_TLS12, LR_LIT("\x13\x03\x13\x01\xc0\x2b\xcc\xa9")));
     assert_true(chacha_first(HELLO_TLS12, LR_LIT("\x13\x01\x13\x03\xcc\xa9\xc0\x2b")));
-    assert_false(chacha_first(HELLO_TLS12, LR_LIT("\x13\x03")));
-    assert_false(chacha_first(HELLO_TLS13, LR_LIT("\xcc\xa9")));
+}
+
+static void suites_that_we_could_not_use_say_nothing(void **state)
+{
+    hello_plan *p = plan_of(HELLO_TLS12);
+
+    (void)state;
+    p->suites = LR_LIT("\xcc\xa9\xc0\x2f\xcc\xa8"); /* ECDSA, RSA, RSA */
+    offer(LR_TLS_1_2, LR_TLS_1_3, "", true);
+    context.identities[0].kind = LR__KEY_RSA;
+    assert_int_equal(decide(p), LR_OK);
+    assert_false(choice.chacha_first);
+    context.identities[0].kind = LR__KEY_P256;
+    assert_int_equal(decide(p), LR_OK);
+    assert_true(choice.chacha_first);
+    /* The options named the order: it stays. */
+    context.suites_ordered = true;
+    assert_int_equal(decide(p), LR_OK);
+    assert_false(choice.chacha_first);
+}
+
+static void suites_that_the_options_do_not_name_are_not_common(void **state)
+{
+    hello_plan *p = plan_of(HELLO_TLS13);
+
+    (void)state;
+    offer(LR_TLS_1_2, LR_TLS_1_3, "", true);
+    assert_int_equal(
+        lr__suites_parse("TLS_AES_256_GCM_SHA384", context.suites, &context.suite_count, NULL),
+        LR_OK);
+    p->suites = LR_LIT("\x13\x01\x13\x03");
+    assert_refuses(p, LR_ETLS, LR__ALERT_HANDSHAKE_FAILURE);
+    p->suites = LR_LIT("\x13\x01\x13\x02");
+    assert_int_equal(decide(p), LR_OK);
+}
+
+enum { NONE = 99, EXT_GROUPS = 10, EXT_SIGALGS = 13 };
+
+/* Which identity of an RSA key, a P-256, a P-384 and an Ed25519 key, in that order, does a client
+ * get that knows these schemes, and lists these groups (null: the usual ones)? */
+static uint32_t identity_of(lr_tls_version version, lr_slice suites, lr_slice schemes,
+                            lr_slice groups)
+{
+    static const lr__key_kind kinds[] = {LR__KEY_RSA, LR__KEY_P256, LR__KEY_P384, LR__KEY_ED25519};
+    unsigned flags = version == LR_TLS_1_3 ? HELLO_TLS13 : HELLO_TLS12;
+    uint8_t body[64] = {0, (uint8_t)schemes.len};
+    hello_plan *p = plan_of(flags & ~(unsigned)(HELLO_SIGALGS | (groups.len ? HELLO_GROUPS : 0)));
+
+    p->suites = suites;
+    memcpy(body + 2, schemes.bytes, schemes.len);
+    if (schemes.len > 0)
+        hello_add(p, EXT_SIGALGS, body, 2 + schemes.len);
+    if (groups.len > 0) {
+        body[1] = (uint8_t)groups.len;
+        memcpy(body + 2, groups.bytes, groups.len);
+        hello_add(p, EXT_GROUPS, body, 2 + groups.len);
+    }
+    offer(LR_TLS_1_2, LR_TLS_1_3, "", true);
+    for (context.identity_count = 0; context.identity_count < 4; context.identity_count++)
+        context.identities[context.identity_count].kind = kinds[context.identity_count];
+    if (decide(p) == LR_OK)
+        return choice.identity;
+    assert_int_equal(fault.status, LR_ETLS);
+    assert_int_equal(fault.alert, LR__ALERT_HANDSHAKE_FAILURE);
+    return NONE;
+}
+
+#define SCHEMES_13(text) identity_of(LR_TLS_1_3, LR_LIT("\x13\x01"), LR_LIT(text), usual)
+#define SCHEMES_12(text) identity_of(LR_TLS_1_2, LR_LIT("\xc0\x2b\xc0\x2f"), LR_LIT(text), usual)
+static const lr_slice usual = {NULL, 0};
+
+static void in_tls_1_3_the_schemes_of_the_client_choose_the_identity(void **state)
+{
+    (void)state;
+    assert_int_equal(SCHEMES_13("\x08\x04"), 0);
+    assert_int_equal(SCHEMES_13("\x08\x06"), 0);
+    assert_int_equal(SCHEMES_13("\x04\x03"), 1);
+    assert_int_equal(SCHEMES_13("\x05\x03"), 2);
+    assert_int_equal(SCHEMES_13("\x08\x07"), 3);
+    /* The server's order decides. */
+    assert_int_equal(SCHEMES_13("\x08\x07\x05\x03\x04\x03\x08\x05"), 0);
+    assert_int_equal(SCHEMES_13("\x08\x07\x05\x03\x04\x03"), 1);
+    /* PKCS#1 v1.5 and SHA-1 are no signatures of TLS 1.3, P-521 is not there. */
+    assert_int_equal(SCHEMES_13("\x04\x01\x05\x01\x08\x07"), 3);
+    assert_int_equal(SCHEMES_13("\x04\x01\x06\x01"), NONE);
+    assert_int_equal(SCHEMES_13("\x02\x03\x02\x01"), NONE);
+    assert_int_equal(SCHEMES_13("\x06\x03"), NONE);
+    assert_int_equal(SCHEMES_13("\x08\x08\x08\x09"), NONE);
+    assert_int_equal(SCHEMES_13("\x0a\x0a\xff\xff"), NONE);
+}
+
+static void in_tls_1_2_suites_and_schemes_choose_the_identity(void **state)
+{
+    const lr_slice all = LR_LIT("\x08\x04\x04\x03\x05\x03\x08\x07");
+
+    (void)state;
+    assert_int_equal(SCHEMES_12("\x04\x01"), 0);
+    assert_int_equal(SCHEMES_12("\x08\x05"), 0);
+    assert_int_equal(SCHEMES_12("\x04\x03"), 1);
+    assert_int_equal(SCHEMES_12("\x05\x03"), 1); /* the hash is not of the curve */
+    assert_int_equal(SCHEMES_12("\x06\x03"), 1);
+    assert_int_equal(SCHEMES_12("\x08\x07"), 3);
+    assert_int_equal(SCHEMES_12("\x02\x01\x02\x03"), NONE);
+    assert_int_equal(SCHEMES_12(""), 0); /* none sent */
+    /* A suite of RSA is not for another key, and none of ECDSA is for RSA. */
+    assert_int_equal(identity_of(LR_TLS_1_2, LR_LIT("\xc0\x2b"), all, usual), 1);
+    assert_int_equal(identity_of(LR_TLS_1_2, LR_LIT("\xc0\x2f"), all, usual), 0);
+    assert_int_equal(identity_of(LR_TLS_1_2, LR_LIT("\xc0\x2b"), LR_LIT("\x08\x04"), usual), NONE);
+    assert_int_equal(identity_of(LR_TLS_1_2, LR_LIT("\xc0\x2f"), LR_LIT("\x04\x03"), usual), NONE);
+}
+
+static void in_tls_1_2_the_groups_speak_of_certificates_too(void **state)
+{
+    const lr_slice ecdsa = LR_LIT("\xc0\x2b\xc0\x2c"), any = LR_LIT("\x04\x03\x05\x03");
+
+    (void)state;
+    assert_int_equal(identity_of(LR_TLS_1_2, ecdsa, any, LR_LIT("\0\x1d\0\x17\0\x18")), 1);
+    assert_int_equal(identity_of(LR_TLS_1_2, ecdsa, any, LR_LIT("\0\x1d\0\x18")), 2);
+    /* Without any of them the first may still do. */
+    assert_int_equal(identity_of(LR_TLS_1_2, ecdsa, any, LR_LIT("\0\x1d")), 1);
+    assert_int_equal(identity_of(LR_TLS_1_3, LR_LIT("\x13\x01"), any, LR_LIT("\0\x1d\0\x18")), 1);
 }
 
 static uint16_t group_of(unsigned flags, uint16_t first, uint16_t second)
@@ -272,7 +411,13 @@ int main(void)
         cmocka_unit_test(no_list_on_either_side_is_no_protocol),
         cmocka_unit_test(no_common_protocol_is_fatal_unless_it_may_be_missing),
         cmocka_unit_test(the_first_suite_that_we_know_tells_what_the_client_likes),
+        cmocka_unit_test(a_client_without_a_suite_of_ours_is_refused),
         cmocka_unit_test(suites_of_another_version_say_nothing),
+        cmocka_unit_test(suites_that_we_could_not_use_say_nothing),
+        cmocka_unit_test(suites_that_the_options_do_not_name_are_not_common),
+        cmocka_unit_test(in_tls_1_3_the_schemes_of_the_client_choose_the_identity),
+        cmocka_unit_test(in_tls_1_2_suites_and_schemes_choose_the_identity),
+        cmocka_unit_test(in_tls_1_2_the_groups_speak_of_certificates_too),
         cmocka_unit_test(one_group_is_chosen_for_each_client),
         cmocka_unit_test(without_a_group_in_common_there_is_nothing_to_choose),
         cmocka_unit_test(a_refusal_in_clear_is_one_fatal_alert),

@@ -84,6 +84,7 @@ static void malformed_chunks_are_refused(void **state)
         ROW("NUL in an extension", 400, "1;\0\r\nx\r\n0\r\n\r\n"),
         ROW("bare LF behind data", 400, "1\r\nx\n0\r\n\r\n"),
         ROW("bare CR behind data", 400, "1\r\nx\r0\r\n\r\n"),
+        ROW("another byte for the LF behind data", 400, "1\r\nx\rX0\r\n\r\n"),
         ROW("data too long", 400, "1\r\nxy\r\n0\r\n\r\n"),
         ROW("data too short", 400, "3\r\nxy\r\n0\r\n\r\n"),
         ROW("no end of data", 400, "1\r\nx0\r\n\r\n"),

@@ -102,6 +102,16 @@ static void body_without_content_waits_for_nothing(void **state)
                 "Content-Length=000|Expect=100-continue|");
 }
 
+/* The reason is for logs: folding is named, not taken for a bad name. */
+static void reason_names_what_is_wrong(void **state)
+{
+    (void)state;
+    assert_string_equal(http1_every_split(LR_LIT(GET "A: b\r\n c\r\n\r\n"), NULL).text,
+                        "a line begins with white space");
+    assert_string_equal(http1_every_split(LR_LIT(GET "A : b\r\n\r\n"), NULL).text,
+                        "the name of a field is not a token");
+}
+
 /* One parser, one buffer with several heads, as a connection has them. */
 static void parser_is_new_after_each_head(void **state)
 {
@@ -288,6 +298,7 @@ int main(void)
         cmocka_unit_test(absolute_form_gives_host_and_path),
         cmocka_unit_test(host_of_the_target_wins),
         cmocka_unit_test(body_without_content_waits_for_nothing),
+        cmocka_unit_test(reason_names_what_is_wrong),
         cmocka_unit_test(parser_is_new_after_each_head),
         cmocka_unit_test(fields_are_found_by_name),
         cmocka_unit_test(zero_is_the_default_limit),

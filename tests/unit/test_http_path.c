@@ -3,13 +3,24 @@
 
 #include "support.h"
 
+#include <stdlib.h>
+
 static char out[64];
 static size_t out_len;
 
+/* From memory of exactly that size, so that a sanitizer sees one byte too many. */
 static bool is_path(lr_slice path, size_t cap)
 {
+    uint8_t *copy = malloc(path.len > 0 ? path.len : 1);
+    bool is_taken;
+
+    assert_non_null(copy);
+    if (path.len > 0)
+        memcpy(copy, path.bytes, path.len);
     memset(out, 'z', sizeof out);
-    return lr_http_path(path, out, cap, &out_len);
+    is_taken = lr_http_path(lr_slice_of(copy, path.len), out, cap, &out_len);
+    free(copy);
+    return is_taken;
 }
 
 static void paths_become_relative_names(void **state)

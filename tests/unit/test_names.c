@@ -136,28 +136,132 @@ static void a_group_that_comes_twice_is_named(void **state)
     assert_refused("P-256:X25519:secp256r1", "'secp256r1' is there twice");
 }
 
-/* Every list of suites must be of names that the library knows, or no context could be made; that
- * is tested in test_context.c. Here: the two differ in order only. */
-static void both_orders_hold_the_same_suites(void **state)
+/* The numbers that a list means. */
+static void assert_suites(const char *list, const uint16_t *expected, uint32_t len)
 {
-    char word[64];
-    uint32_t count = 0;
+    uint16_t out[LR__SUITE_LIST_MAX];
+    uint32_t count = 99;
+
+    memset(out, 0x5a, sizeof(out));
+    assert_int_equal(lr__suites_parse(list, out, &count, &err), LR_OK);
+    assert_int_equal(count, len);
+    assert_memory_equal(out, expected, len * sizeof(*out));
+}
+
+static void the_default_suites_are_all_of_them(void **state)
+{
+    static const uint16_t all[] = {0x1301, 0x1302, 0x1303, 0xc02b, 0xc02f,
+                                   0xc02c, 0xc030, 0xcca9, 0xcca8};
 
     (void)state;
-    assert_int_equal(strlen(lr__suites_default), strlen(lr__suites_chacha_first));
-    for (const char *at = lr__suites_default; *at; at += strspn(at, ":")) {
-        size_t len = strcspn(at, ":");
+    assert_suites(NULL, all, LR_ARRAY_COUNT(all));
+}
 
-        assert_true(len < sizeof(word));
-        memcpy(word, at, len);
-        word[len] = '\0';
-        assert_non_null(strstr(lr__suites_chacha_first, word));
-        count++;
-        at += len;
+static void a_list_of_suites_keeps_its_order_in_either_spelling(void **state)
+{
+    static const uint16_t mixed[] = {0xcca8, 0x1303, 0xc02b, 0x1301};
+    static const uint16_t one[] = {0x1302};
+
+    (void)state;
+    assert_suites("ECDHE-RSA-CHACHA20-POLY1305:TLS_CHACHA20_POLY1305_SHA256:"
+                  "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256:TLS_AES_128_GCM_SHA256",
+                  mixed, LR_ARRAY_COUNT(mixed));
+    assert_suites("ecdhe-rsa-chacha20-poly1305:tls_chacha20_poly1305_sha256:"
+                  "ecdhe-ecdsa-aes128-gcm-sha256:tls_aes_128_gcm_sha256",
+                  mixed, LR_ARRAY_COUNT(mixed));
+    assert_suites("TLS_AES_256_GCM_SHA384", one, 1);
+}
+
+static void without_a_suite_of_tls_1_3_its_default_ones_stay(void **state)
+{
+    static const uint16_t kept[] = {0x1301, 0x1302, 0x1303, 0xc030, 0xc02f};
+    static const uint16_t all[] = {0x1301, 0x1302, 0x1303, 0xcca8, 0xcca9,
+                                   0xc030, 0xc02c, 0xc02f, 0xc02b};
+
+    (void)state;
+    assert_suites("ECDHE-RSA-AES256-GCM-SHA384:ECDHE-RSA-AES128-GCM-SHA256", kept,
+                  LR_ARRAY_COUNT(kept));
+    assert_suites("ECDHE-RSA-CHACHA20-POLY1305:ECDHE-ECDSA-CHACHA20-POLY1305:"
+                  "ECDHE-RSA-AES256-GCM-SHA384:ECDHE-ECDSA-AES256-GCM-SHA384:"
+                  "ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES128-GCM-SHA256",
+                  all, LR_ARRAY_COUNT(all));
+}
+
+static void a_word_that_is_no_suite_is_named(void **state)
+{
+    static const char *const cases[][2] = {
+        {"", "''"},
+        {":", "''"},
+        {"TLS_AES_128_GCM_SHA256:", "''"},
+        {":TLS_AES_128_GCM_SHA256", "''"},
+        {"HIGH", "'HIGH'"},
+        {"TLS_AES_128_GCM_SHA256:!RC4", "'!RC4'"},
+        {"TLS_AES_128_GCM_SHA256 ", "'TLS_AES_128_GCM_SHA256 '"},
+        {"TLS_AES_128_GCM_SHA25", "'TLS_AES_128_GCM_SHA25'"},
+        {"AES128-SHA", "'AES128-SHA'"},
+        {"TLS_AES_128_CCM_SHA256", "'TLS_AES_128_CCM_SHA256'"},
+        {"ECDHE-RSA-AES128-GCM-SHA256,ECDHE-RSA-AES256-GCM-SHA384", "','"},
+        {"DHE-RSA-AES128-GCM-SHA256", "'DHE-RSA-AES128-GCM-SHA256'"},
+        {"TLS_AES_256_GCM_SHA384:tls_aes_256_gcm_sha384",
+         "'tls_aes_256_gcm_sha384' is there twice"},
+        {"ECDHE-RSA-AES128-GCM-SHA256:TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256",
+         "'TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256' is there twice"},
+    };
+    uint16_t out[LR__SUITE_LIST_MAX];
+    uint32_t count;
+
+    (void)state;
+    for (size_t i = 0; i < LR_ARRAY_COUNT(cases); i++) {
+        assert_int_equal(lr__suites_parse(cases[i][0], out, &count, &err), LR_EOPTION);
+        assert_non_null(strstr(err.text, "ciphers"));
+        if (strcmp(cases[i][1], "','") != 0 && !strstr(err.text, cases[i][1]))
+            fail_msg("'%s' does not name %s", err.text, cases[i][1]);
+        assert_int_equal(lr__suites_parse(cases[i][0], out, &count, NULL), LR_EOPTION);
     }
-    assert_int_equal(count, 9);
-    assert_int_equal(strncmp(lr__suites_default, "TLS13-AES128-GCM-SHA256:", 24), 0);
-    assert_int_equal(strncmp(lr__suites_chacha_first, "TLS13-CHACHA20-", 15), 0);
+}
+
+static void a_suite_has_a_version_and_a_kind_of_key(void **state)
+{
+    (void)state;
+    assert_int_equal(lr__suite_version(0x1301), LR_TLS_1_3);
+    assert_int_equal(lr__suite_version(0xc02f), LR_TLS_1_2);
+    assert_int_equal(lr__suite_version(0x002f), LR_TLS_DEFAULT);
+    assert_true(lr__suite_is_chacha(0x1303) && lr__suite_is_chacha(0xcca8));
+    assert_false(lr__suite_is_chacha(0x1301) || lr__suite_is_chacha(0xc02b) ||
+                 lr__suite_is_chacha(0x1304));
+    for (int kind = LR__KEY_OTHER; kind <= LR__KEY_ED25519; kind++) {
+        bool rsa = kind == LR__KEY_RSA, other = kind == LR__KEY_OTHER;
+
+        assert_true(lr__suite_fits_key(0x1302, (lr__key_kind)kind));
+        assert_int_equal(lr__suite_fits_key(0xc02f, (lr__key_kind)kind), rsa || other);
+        assert_int_equal(lr__suite_fits_key(0xcca9, (lr__key_kind)kind), !rsa);
+        assert_false(lr__suite_fits_key(0x002f, (lr__key_kind)kind));
+    }
+}
+
+/* wolfSSL's own words: that it knows them all is tested in test_context.c. */
+static void a_list_is_written_in_either_order(void **state)
+{
+    static const uint16_t list[] = {0xc02b, 0x1301, 0xcca9, 0x1303};
+    uint16_t all[LR__SUITE_LIST_MAX];
+    char plain[LR__SUITE_TEXT_MAX], chacha[LR__SUITE_TEXT_MAX];
+    uint32_t count;
+
+    (void)state;
+    lr__suites_write(list, 4, false, plain);
+    assert_string_equal(plain, "ECDHE-ECDSA-AES128-GCM-SHA256:TLS13-AES128-GCM-SHA256:"
+                               "ECDHE-ECDSA-CHACHA20-POLY1305:TLS13-CHACHA20-POLY1305-SHA256");
+    lr__suites_write(list, 4, true, plain);
+    assert_string_equal(plain, "ECDHE-ECDSA-CHACHA20-POLY1305:TLS13-CHACHA20-POLY1305-SHA256:"
+                               "ECDHE-ECDSA-AES128-GCM-SHA256:TLS13-AES128-GCM-SHA256");
+    lr__suites_write(list, 1, true, plain);
+    assert_string_equal(plain, "ECDHE-ECDSA-AES128-GCM-SHA256");
+    assert_int_equal(lr__suites_parse(NULL, all, &count, NULL), LR_OK);
+    lr__suites_write(all, count, false, plain);
+    lr__suites_write(all, count, true, chacha);
+    assert_int_equal(strlen(plain), strlen(chacha));
+    assert_int_equal(strncmp(plain, "TLS13-AES128-GCM-SHA256:", 24), 0);
+    assert_int_equal(strncmp(chacha, "TLS13-CHACHA20-", 15), 0);
 }
 
 int main(void)
@@ -171,7 +275,12 @@ int main(void)
         cmocka_unit_test(a_list_keeps_its_order_and_ignores_case),
         cmocka_unit_test(a_word_that_is_no_group_is_named),
         cmocka_unit_test(a_group_that_comes_twice_is_named),
-        cmocka_unit_test(both_orders_hold_the_same_suites),
+        cmocka_unit_test(the_default_suites_are_all_of_them),
+        cmocka_unit_test(a_list_of_suites_keeps_its_order_in_either_spelling),
+        cmocka_unit_test(without_a_suite_of_tls_1_3_its_default_ones_stay),
+        cmocka_unit_test(a_word_that_is_no_suite_is_named),
+        cmocka_unit_test(a_suite_has_a_version_and_a_kind_of_key),
+        cmocka_unit_test(a_list_is_written_in_either_order),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

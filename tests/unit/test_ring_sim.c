@@ -5,6 +5,8 @@
 #include "tests/unit/ring_sim.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <linux/openat2.h>
 #include <netinet/in.h>
 #include <stdlib.h>
 
@@ -48,6 +50,7 @@ static uint64_t soup_in_world(uint64_t seed, sim_counts *counts)
 
     seed_running = seed;
     ring_contract_soup(&w, seed);
+    ring_contract_reach_soup(&w, seed);
     transcript = sim_transcript(world) ^ sim_now(world);
     *counts = sim_count(world);
     sim_free(world);
@@ -81,6 +84,53 @@ static void a_seed_repeats_exactly(void **state)
         assert_true(transcript == soup_in_world(seed, &two));
         assert_memory_equal(&one, &two, sizeof(one));
         assert_true(transcript != soup_in_world(seed + 1, &two));
+    }
+}
+
+/* Reads whole files through refused opens, short reads and long waits. */
+static void files_are_read_through_every_fault(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= 20; seed++) {
+        const sim_options options = {.seed = seed,
+                                     .faults = {.open_no_files = 500,
+                                                .read_piece_max = 300,
+                                                .file_ns = 1000000,
+                                                .delay = 300},
+                                     .auto_advance = true};
+        sim *world = sim_new_with(&options);
+        rig_world w = rig_sim_world(world);
+        rig *g = rig_new(&w, NULL);
+        struct open_how how = {.flags = O_RDONLY | O_CLOEXEC};
+        lr__file_op open = {
+            .kind = LR__FILE_OPEN, .fd = AT_FDCWD, .path = "/proc/self/exe", .how = &how};
+        uint8_t bytes[2000] = {0};
+        lr__file_op read = {.kind = LR__FILE_READ, .len = 1000, .offset = 500};
+        lr__file_op close = {.kind = LR__FILE_CLOSE};
+        int ret, opens = 0;
+
+        do {
+            read.fd = close.fd = rig_file_now(g, &open);
+            opens++;
+        } while (read.fd < 0);
+        assert_true(read.fd >= 1000 && opens < 100); /* a number of the world's */
+        for (uint64_t pass = 0; pass < 2; pass++) {  /* in pieces, then whole */
+            if (pass == 1)
+                sim_faults_end(world);
+            while (read.len > 0) {
+                read.buf = bytes + pass * 1000 + (read.offset - 500);
+                ret = rig_file_now(g, &read);
+                assert_true(pass == 0 ? ret > 0 && ret <= 300 : ret == 1000);
+                read.offset += (uint64_t)ret;
+                read.len -= (uint32_t)ret;
+            }
+            read.offset = 500;
+            read.len = 1000;
+        }
+        assert_memory_equal(bytes, bytes + 1000, 1000);
+        assert_int_equal(rig_file_now(g, &close), 0);
+        rig_free(g);
+        sim_free(world);
     }
 }
 
@@ -438,6 +488,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(the_rules_hold_under_every_fault, say_seed),
         cmocka_unit_test_teardown(a_seed_repeats_exactly, say_seed),
+        cmocka_unit_test(files_are_read_through_every_fault),
         cmocka_unit_test(a_lying_kernel_is_noticed),
         cmocka_unit_test(misuse_of_the_ring_is_noticed),
         cmocka_unit_test(workers_share_a_port_and_a_thread),

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "tests/unit/support.h"
 
+#include "core/io/address.h"
 #include "core/io/socket.h"
 #include "core/io/uring_refusal.h"
 
@@ -11,9 +12,11 @@
 #include <sched.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/syscall.h>
 
@@ -310,6 +313,187 @@ static void the_probe_finds_a_seccomp_filter(void **state)
     assert_int_equal(WEXITSTATUS(status), 0);
 }
 
+/* Paths */
+
+typedef struct place {
+    char folder[32], path[48];
+    any_address address;
+    lr__listen_options options;
+} place;
+
+static void place_init(place *p)
+{
+    socklen_t len;
+
+    (void)snprintf(p->folder, sizeof(p->folder), "/tmp/lockring-XXXXXX");
+    assert_non_null(mkdtemp(p->folder));
+    (void)snprintf(p->path, sizeof(p->path), "%s/socket", p->folder);
+    assert_int_equal(lr__address_unix(p->path, &p->address.storage, &len, NULL), LR_OK);
+    p->options = (lr__listen_options){.address = &p->address.address,
+                                      .address_len = len,
+                                      .backlog = 4,
+                                      .share_port = true,
+                                      .exclusive = true,
+                                      .incoming_cpu = 0};
+}
+
+static void place_fini(place *p)
+{
+    assert_int_equal(rmdir(p->folder), 0); /* nothing was left in it */
+}
+
+static void a_path_is_bound_and_left(void **state)
+{
+    mode_t mask = umask(0027);
+    struct stat status;
+    place p;
+    int sock, copy, peer;
+
+    (void)state;
+    place_init(&p);
+    assert_int_equal(lr__socket_probe(p.options.address, p.options.address_len), 0);
+    sock = lr__socket_listen(&p.options);
+    umask(mask);
+    assert_true(sock >= 0);
+    assert_int_equal(stat(p.path, &status), 0);
+    assert_true(S_ISSOCK(status.st_mode));
+    assert_int_equal(status.st_mode & 0777, 0750);
+    assert_true(fcntl(sock, F_GETFL) & O_NONBLOCK);
+
+    copy = lr__real_listen_dup(NULL, sock);
+    assert_true(copy >= 0 && copy != sock);
+    assert_true(fcntl(copy, F_GETFD) & FD_CLOEXEC);
+    close(sock);
+    assert_int_equal(lr__socket_listen(&p.options), -EADDRINUSE); /* the copy listens */
+    assert_int_equal(lr__socket_probe(p.options.address, p.options.address_len), -EADDRINUSE);
+    lr__socket_unlink(p.options.address, p.options.address_len);
+    assert_int_equal(access(p.path, F_OK), 0); /* nor is it removed under it */
+    peer = connect_to(&p.address, p.options.address_len);
+    close(peer);
+    close(copy);
+    assert_int_equal(access(p.path, F_OK), 0);
+    lr__socket_unlink(p.options.address, p.options.address_len);
+    assert_int_equal(access(p.path, F_OK), -1);
+    lr__socket_unlink(p.options.address, p.options.address_len);
+    place_fini(&p);
+}
+
+static void a_stale_path_is_bound_again(void **state)
+{
+    place p;
+    int sock;
+
+    (void)state;
+    place_init(&p);
+    for (int i = 0; i < 3; i++) {
+        sock = lr__socket_listen(&p.options);
+        assert_true(sock >= 0);
+        close(sock); /* as when a process dies: the file stays */
+        assert_int_equal(access(p.path, F_OK), 0);
+        assert_int_equal(lr__socket_probe(p.options.address, p.options.address_len), 0);
+    }
+    lr__socket_unlink(p.options.address, p.options.address_len);
+    place_fini(&p);
+}
+
+/* A live one whose queue is full is live. */
+static void a_busy_path_is_not_taken(void **state)
+{
+    int peers[3] = {-1, -1, -1}, sock;
+    place p;
+
+    (void)state;
+    place_init(&p);
+    p.options.backlog = 1;
+    sock = lr__socket_listen(&p.options);
+    assert_true(sock >= 0);
+    for (int i = 0; i < 2; i++)
+        peers[i] = connect_to(&p.address, p.options.address_len);
+    assert_int_equal(lr__socket_listen(&p.options), -EADDRINUSE);
+    assert_int_equal(access(p.path, F_OK), 0);
+    close(sock);
+    close(peers[0]);
+    close(peers[1]);
+    lr__socket_unlink(p.options.address, p.options.address_len);
+    place_fini(&p);
+}
+
+static void only_sockets_are_removed(void **state)
+{
+    char target[64];
+    place p;
+    int fd;
+
+    (void)state;
+    place_init(&p);
+    fd = open(p.path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600); /* connect(2) says ECONNREFUSED */
+    assert_true(fd >= 0);
+    close(fd);
+    assert_int_equal(lr__socket_listen(&p.options), -EADDRINUSE);
+    assert_int_equal(lr__socket_probe(p.options.address, p.options.address_len), -EADDRINUSE);
+    lr__socket_unlink(p.options.address, p.options.address_len);
+    assert_int_equal(unlink(p.path), 0); /* it is still there */
+    assert_int_equal(mkdir(p.path, 0700), 0);
+    assert_int_equal(lr__socket_listen(&p.options), -EADDRINUSE);
+    assert_int_equal(rmdir(p.path), 0);
+
+    (void)snprintf(target, sizeof(target), "%s/stale", p.folder); /* a link to a stale socket */
+    fd = lr__socket_listen(&p.options);
+    assert_true(fd >= 0);
+    close(fd);
+    assert_int_equal(rename(p.path, target), 0);
+    assert_int_equal(symlink(target, p.path), 0);
+    assert_int_equal(lr__socket_listen(&p.options), -EADDRINUSE);
+    assert_int_equal(unlink(p.path), 0);
+    assert_int_equal(unlink(target), 0);
+    place_fini(&p);
+    assert_int_equal(lr__socket_listen(&p.options), -ENOENT);
+}
+
+static void an_abstract_name_has_no_file(void **state)
+{
+    struct sockaddr_storage address;
+    char name[48];
+    lr__listen_options options = {.address = (const struct sockaddr *)(const void *)&address,
+                                  .backlog = 1,
+                                  .incoming_cpu = -1};
+    int sock;
+
+    (void)state;
+    (void)snprintf(name, sizeof(name), "@lockring-test-%ld", (long)getpid());
+    assert_int_equal(lr__address_unix(name, &address, &options.address_len, NULL), LR_OK);
+    sock = lr__socket_listen(&options);
+    assert_true(sock >= 0);
+    assert_int_equal(lr__socket_listen(&options), -EADDRINUSE);
+    assert_int_equal(lr__socket_probe(options.address, options.address_len), -EADDRINUSE);
+    close(sock);
+    lr__socket_unlink(options.address, options.address_len);
+    sock = lr__socket_listen(&options);
+    assert_true(sock >= 0);
+    close(sock);
+}
+
+static void a_socket_to_connect(void **state)
+{
+    any_address a = loopback();
+    lr__listen_options options = options_for(&a);
+    int listener = lr__socket_listen(&options), sock;
+
+    (void)state;
+    a = name_of(listener);
+    for (int nonblocking = 0; nonblocking < 2; nonblocking++) {
+        sock = lr__socket_open(AF_INET, nonblocking);
+        assert_true(sock >= 0);
+        assert_int_not_equal(option_of(sock, IPPROTO_TCP, TCP_NODELAY), 0);
+        assert_true(fcntl(sock, F_GETFD) & FD_CLOEXEC);
+        assert_int_equal(lr__socket_connect(sock, &a.address, sizeof(a.in)), -EINPROGRESS);
+        assert_int_equal(!(fcntl(sock, F_GETFL) & O_NONBLOCK), !nonblocking);
+        close(sock);
+    }
+    close(listener);
+    assert_int_equal(lr__socket_open(12345, false), -EAFNOSUPPORT);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -319,6 +503,12 @@ int main(void)
         cmocka_unit_test(the_any_address_serves_both_families),
         cmocka_unit_test(errors_are_told),
         cmocka_unit_test(no_linger_means_reset),
+        cmocka_unit_test(a_path_is_bound_and_left),
+        cmocka_unit_test(a_stale_path_is_bound_again),
+        cmocka_unit_test(a_busy_path_is_not_taken),
+        cmocka_unit_test(only_sockets_are_removed),
+        cmocka_unit_test(an_abstract_name_has_no_file),
+        cmocka_unit_test(a_socket_to_connect),
         cmocka_unit_test(a_refusal_names_its_setting),
         cmocka_unit_test(facts_are_read_from_the_system),
         cmocka_unit_test(the_probe_finds_a_seccomp_filter),

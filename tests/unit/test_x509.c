@@ -129,6 +129,49 @@ static void every_kind_of_key_is_walked_over(void **state)
     }
 }
 
+static void the_kind_of_a_key_is_told(void **state)
+{
+    static const struct {
+        const char *pem, *name;
+        lr__key_kind kind;
+    } all[] = {{fixture_ecdsa, "ECDSA P-256", LR__KEY_P256},
+               {fixture_p384, "ECDSA P-384", LR__KEY_P384},
+               {fixture_rsa, "RSA", LR__KEY_RSA},
+               {fixture_ed25519, "Ed25519", LR__KEY_ED25519}};
+    lr__x509 x509;
+
+    (void)state;
+    for (size_t i = 0; i < LR_ARRAY_COUNT(all); i++) {
+        load(all[i].pem);
+        assert_true(parses(bytes, len, &x509));
+        assert_int_equal(x509.key_kind, all[i].kind);
+        assert_string_equal(lr__key_kind_name(x509.key_kind), all[i].name);
+    }
+    assert_string_equal(lr__key_kind_name(LR__KEY_P521), "ECDSA P-521");
+    assert_string_equal(lr__key_kind_name(LR__KEY_OTHER), "another algorithm");
+}
+
+/* What is not in the table is not taken for its neighbour. */
+static void keys_of_other_algorithms_are_just_that(void **state)
+{
+    static const char *const oids[] = {"\x2a\x86\x48\x86\xf7\x0d\x01\x01\x01",
+                                       "\x2a\x86\x48\xce\x3d\x03\x01\x07", "\x2b\x65\x70"};
+    static const char *const pems[] = {fixture_rsa, fixture_ecdsa, fixture_ed25519};
+    lr__x509 x509;
+
+    (void)state;
+    for (size_t i = 0; i < LR_ARRAY_COUNT(oids); i++) {
+        uint8_t *at;
+
+        load(pems[i]);
+        at = memmem(bytes, len, oids[i], strlen(oids[i]));
+        assert_non_null(at);
+        at[strlen(oids[i]) - 1] ^= 0x40;
+        assert_true(parses(bytes, len, &x509));
+        assert_int_equal(x509.key_kind, LR__KEY_OTHER);
+    }
+}
+
 static void a_certificate_cut_anywhere_is_none(void **state)
 {
     lr__x509 x509;
@@ -254,6 +297,8 @@ int main(void)
         cmocka_unit_test(the_fields_are_found),
         cmocka_unit_test(names_of_issuers_fit_their_subjects),
         cmocka_unit_test(every_kind_of_key_is_walked_over),
+        cmocka_unit_test(the_kind_of_a_key_is_told),
+        cmocka_unit_test(keys_of_other_algorithms_are_just_that),
         cmocka_unit_test(a_certificate_cut_anywhere_is_none),
         cmocka_unit_test(a_changed_byte_never_leads_outside),
         cmocka_unit_test(short_dates_reach_from_1950_to_2049),

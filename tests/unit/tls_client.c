@@ -187,6 +187,12 @@ void tls_client_init(tls_client *client, const tls_client_plan *plan)
         must(wolfSSL_check_domain_name(client->ssl, plan->verify_name));
     set_groups(client, plan);
     set_extensions(client, plan);
+    if (plan->sigalgs.len != 0) {
+        LR_CHECK(AllocateSuites(client->ssl) == 0 &&
+                 plan->sigalgs.len <= sizeof(client->ssl->suites->hashSigAlgo));
+        memcpy(client->ssl->suites->hashSigAlgo, plan->sigalgs.bytes, plan->sigalgs.len);
+        client->ssl->suites->hashSigAlgoSz = (word16)plan->sigalgs.len;
+    }
     if (plan->session)
         must(wolfSSL_set_session(client->ssl, plan->session));
 }

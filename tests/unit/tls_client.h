@@ -40,6 +40,7 @@ typedef struct tls_client_plan {
     const char *name;                        /* server name; none */
     const char *alpn;                        /* "h2,http/1.1"; none */
     const char *suites;                      /* wolfSSL's names; its own list */
+    lr_slice sigalgs;                        /* signature_algorithms; its own list */
     const uint16_t *groups;                  /* X25519, P-256 */
     const uint16_t *shares;                  /* wolfSSL's choice; an empty list: no key share */
     uint8_t max_fragment;                    /* RFC 6066 4: 1..4; none */

@@ -3,10 +3,12 @@
 
 set(LOCKRING_PUBLIC_HEADERS
     include/lockring/base.h
+    include/lockring/bytes.h
     include/lockring/client.h
     include/lockring/conn.h
     include/lockring/context.h
     include/lockring/file.h
+    include/lockring/hello.h
     include/lockring/lockring.h
     include/lockring/run.h
     include/lockring/server.h
@@ -16,6 +18,7 @@ set(LOCKRING_PUBLIC_HEADERS
 # core/base: no I/O, no TLS.
 set(LOCKRING_BASE_SOURCES
     core/base/buf.c
+    core/base/bytes.c
     core/base/check.c
     core/base/current.c
     core/base/histogram.c
@@ -52,6 +55,7 @@ set(LOCKRING_TLS_SOURCES
     core/tls/gate.c
     core/tls/hello.c
     core/tls/hello_take.c
+    core/tls/identity.c
     core/tls/names.c
     core/tls/pem.c
     core/tls/rand.c
@@ -63,12 +67,16 @@ set(LOCKRING_TLS_SOURCES
 
 # core/run: joins the others.
 set(LOCKRING_RUN_SOURCES
+    core/run/ask.c
     core/run/client.c
     core/run/conn.c
+    core/run/conn_decide.c
+    core/run/conn_gate.c
     core/run/conn_get.c
     core/run/conn_read.c
     core/run/conn_write.c
     core/run/file.c
+    core/run/hello.c
     core/run/hooks.c
     core/run/listener.c
     core/run/object.c
@@ -83,8 +91,8 @@ set(LOCKRING_RUN_SOURCES
     core/run/workers.c
 )
 
-# proto: protocols for handlers; sees the public headers and core/base. The tests of a pure one compile
-# it themselves: lockring_proto brings the library, they have the private one.
+# proto: protocols for handlers; sees the public headers and core/base. The unit tests of a pure one
+# compile it themselves: lockring_proto brings the library, they have the private one.
 set(LOCKRING_PROTO_SOURCES
     proto/echo.c
     proto/http1.c
@@ -113,5 +121,6 @@ set(LOCKRING_TOOLS
     lockring_serve
 )
 set(LOCKRING_TOOL_SOURCES
+    tools/serve_context.c
     tools/serve_options.c
 )

@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: MIT */
+/* core/run/hello.c: the public face of a parsed ClientHello, and the answers to the gate's asks. */
+#include "core/tls/hello.h"
+#include "core/base/check.h"
+#include "core/base/status.h"
+#include "core/run/ask.h"
+
+#include <string.h>
+
+/* An lr_hello is the gate's lr__hello; programs only have pointers to it. */
+static const lr__hello *parsed(const lr_hello *hello)
+{
+    LR_CHECK(hello != NULL);
+    return (const lr__hello *)hello;
+}
+
+lr_slice lr_hello_servername(const lr_hello *hello)
+{
+    const lr__hello *h = parsed(hello);
+
+    return lr_slice_of(h->name, strlen(h->name));
+}
+
+bool lr_hello_alpn_next(const lr_hello *hello, size_t *at, lr_slice *protocol)
+{
+    return lr__hello_alpn_next(parsed(hello), at, protocol);
+}
+
+bool lr_hello_offers_version(const lr_hello *hello, lr_tls_version version)
+{
+    return lr__hello_offers_version(parsed(hello), (uint16_t)version);
+}
+
+bool lr_hello_offers_group(const lr_hello *hello, uint16_t group)
+{
+    return lr__hello_offers_group(parsed(hello), group);
+}
+
+bool lr_hello_offers_cipher(const lr_hello *hello, uint16_t cipher)
+{
+    return lr__hello_offers_suite(parsed(hello), cipher);
+}
+
+bool lr_hello_offers_signature(const lr_hello *hello, uint16_t scheme)
+{
+    lr_slice list = parsed(hello)->sigalgs;
+
+    for (size_t i = 0; i + 1 < list.len; i += 2) {
+        if ((list.bytes[i] << 8 | list.bytes[i + 1]) == scheme)
+            return true;
+    }
+    return false;
+}
+
+bool lr_hello_wants_ocsp(const lr_hello *hello)
+{
+    return parsed(hello)->has_status_request;
+}
+
+bool lr_hello_has_ticket(const lr_hello *hello)
+{
+    const lr__hello *h = parsed(hello);
+
+    return h->has_psk || h->session_ticket.len != 0;
+}
+
+bool lr_hello_has_early_data(const lr_hello *hello)
+{
+    return parsed(hello)->has_early_data;
+}
+
+lr_slice lr_hello_session_id(const lr_hello *hello)
+{
+    return parsed(hello)->session_id;
+}
+
+lr_slice lr_hello_message(const lr_hello *hello)
+{
+    return parsed(hello)->message;
+}
+
+lr_status lr_hello_answer(lr_hello_ask ask, lr_status result, const lr_hello_decision *given)
+{
+    lr_hello_decision decision = {.size = sizeof(decision)};
+    lr__ask *claimed;
+
+    if (given)
+        LR_TRY(lr__options_adopt(&decision, sizeof(decision), given, "lr_hello_decision", NULL));
+    LR_BUG_IF(decision.alpn.len > sizeof(claimed->alpn), LR_EINVAL);
+    claimed = lr__ask_claim(ask.ask, LR__ASK_HELLO);
+    if (!claimed)
+        return LR_EGONE;
+    claimed->result = result;
+    claimed->context = decision.context ? lr_context_retain(decision.context) : NULL;
+    claimed->bytes = decision.staple ? lr_bytes_retain(decision.staple) : NULL;
+    claimed->alpn_len = (uint8_t)decision.alpn.len;
+    if (decision.alpn.len != 0)
+        memcpy(claimed->alpn, decision.alpn.bytes, decision.alpn.len);
+    return lr__ask_post(claimed);
+}
+
+lr_status lr_sni_answer(lr_sni_ask ask, lr_status result, lr_context *context)
+{
+    lr__ask *claimed = lr__ask_claim(ask.ask, LR__ASK_SNI);
+
+    if (!claimed)
+        return LR_EGONE;
+    claimed->result = result;
+    claimed->context = context ? lr_context_retain(context) : NULL;
+    return lr__ask_post(claimed);
+}
+
+lr_status lr_ocsp_answer(lr_ocsp_ask ask, lr_status result, lr_bytes *staple)
+{
+    lr__ask *claimed = lr__ask_claim(ask.ask, LR__ASK_OCSP);
+
+    if (!claimed)
+        return LR_EGONE;
+    claimed->result = result;
+    claimed->bytes = staple ? lr_bytes_retain(staple) : NULL;
+    return lr__ask_post(claimed);
+}
