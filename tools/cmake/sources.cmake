@@ -115,5 +115,6 @@ set(LOCKRING_TOOLS
     lockring_serve
 )
 set(LOCKRING_TOOL_SOURCES
+    tools/serve_context.c
     tools/serve_options.c
 )
