@@ -5,6 +5,7 @@
  * waits for them, so no code runs in a signal handler and a signal that comes early is not lost.
  * The main thread makes everything, says that it listens, and waits for the workers' end. */
 #include "proto/echo.h"
+#include "tools/serve_context.h"
 #include "tools/serve_options.h"
 
 #include <lockring/lockring.h>
@@ -65,43 +66,14 @@ static int exit_code(lr_status status)
     return SERVE_EXIT_FAILED;
 }
 
-/* The options of a context are ours by name ("groups: 'x' ..."), and a reason that lies between two
- * files may name none. */
-static void name_culprit(const serve_options *options, lr_error *err)
-{
-    char text[sizeof(err->text)];
-
-    memcpy(text, err->text, sizeof(text));
-    if (err->status == LR_EOPTION)
-        (void)snprintf(err->text, sizeof(err->text), "--%.150s", text);
-    else if (err->status == LR_EKEY && options->key_file && !strstr(text, options->key_file))
-        (void)snprintf(err->text, sizeof(err->text), "%.70s: %.80s", options->key_file, text);
-}
-
-static lr_status make_context(const serve_options *options, lr_context **out, lr_error *err)
-{
-    lr_context_options context = {LR_CONTEXT_OPTIONS,
-                                  .cert_file = options->cert_file,
-                                  .key_file = options->key_file,
-                                  .version_min = options->version_min,
-                                  .version_max = options->version_max,
-                                  .groups = options->groups,
-                                  .alpn = options->alpn};
-    lr_status status;
-
-    if (!options->cert_file)
-        context.self_signed = "localhost,127.0.0.1,::1";
-    status = lr_context_new(&context, out, err);
-    if (status != LR_OK)
-        name_culprit(options, err);
-    return status;
-}
-
 static lr_status make_workers(const serve_options *options, lr_workers **out, lr_error *err)
 {
-    lr_workers_options workers = {LR_WORKERS_OPTIONS, .worker_count = options->worker_count,
-                                  .pin = options->pin, .ring = options->ring,
-                                  .log_level = options->log_level};
+    lr_workers_options workers = {LR_WORKERS_OPTIONS,
+                                  .worker_count = options->worker_count,
+                                  .pin = options->pin,
+                                  .ring = options->ring,
+                                  .log_level = options->log_level,
+                                  .stall_threshold_ms = options->stall_threshold_ms};
 
     return lr_workers_new(&workers, out, err);
 }
@@ -116,13 +88,15 @@ static lr_status make_server(const serve_options *options, lr_workers *workers, 
                                 .context = context,
                                 .handshake_timeout_ms = options->handshake_timeout_ms,
                                 .idle_timeout_ms = options->idle_timeout_ms,
-                                .fragment_size_max = options->fragment_size_max};
+                                .fragment_size_max = options->fragment_size_max,
+                                .connection_count_max = options->connection_count_max};
     lr_status status = lr_server_new(workers, &server, out, err);
 
     for (uint32_t i = 0; status == LR_OK && i < options->listen_count; i++) {
         const serve_listen *at = &options->listen[i];
         lr_listen_options listen = {LR_LISTEN_OPTIONS, .host = *at->host ? at->host : NULL,
-                                    .port = at->port, .share_port = options->share_port};
+                                    .port = at->port, .path = at->path,
+                                    .share_port = options->share_port && !at->path};
 
         status = lr_server_listen(*out, &listen, NULL, err);
     }
@@ -133,7 +107,7 @@ static void say_listening(const serve_options *options, const lr_workers *worker
                           const lr_server *server)
 {
     for (uint32_t i = 0; i < options->listen_count; i++) {
-        char address[64];
+        char address[128];
 
         if (lr_server_address(server, i, address, sizeof(address)))
             printf("listening on %s workers=%u ring=%s\n", address, lr_workers_count(workers),
@@ -186,12 +160,16 @@ static int serve(const serve_options *options)
     lr_status status;
 
     block_signals(&from.set);
-    status = make_context(options, &context, &err);
+    status = serve_context_make(options, &context, &err);
     if (status == LR_OK)
         status = make_workers(options, &from.workers, &err);
-    if (status == LR_OK)
+    if (status == LR_OK && options->check_config)
+        printf("the configuration is right: listeners=%u certificates=%u workers=%u ring=%s\n",
+               options->listen_count, options->cert_count, lr_workers_count(from.workers),
+               lr_workers_ring(from.workers));
+    if (status == LR_OK && !options->check_config)
         status = make_server(options, from.workers, context, &server, &err);
-    if (status == LR_OK)
+    if (status == LR_OK && !options->check_config)
         status = run(options, &from, server, &err);
     lr_server_free(server);
     lr_workers_free(from.workers);

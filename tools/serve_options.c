@@ -76,18 +76,24 @@ static bool read_word(const char *name, const char *value, const word *words, si
     return wrong("%s: '%s' is none of %s", name, value, all);
 }
 
+/* The PORT behind a colon. */
+static bool read_port(const char *name, const char *value, const char *digits, uint16_t *out)
+{
+    unsigned long port = strtoul(digits, NULL, 10);
+
+    if (*digits == '\0' || strlen(digits) > 5 || strspn(digits, "0123456789") != strlen(digits) ||
+        port > UINT16_MAX)
+        return wrong("%s: '%s' has no port from 0 to 65535", name, value);
+    *out = (uint16_t)port;
+    return true;
+}
+
 /* HOST:PORT, where an IPv6 address stands in brackets; an empty host is every address. */
-static bool read_listen(serve_options *out, const char *name, const char *value)
+static bool read_host_port(serve_listen *listen, const char *name, const char *value)
 {
     const char *colon = strrchr(value, ':'), *host = value;
-    serve_listen *listen;
     size_t len;
-    uint32_t port;
 
-    if (strncmp(value, "unix:", 5) == 0)
-        return not_available(name, value);
-    if (out->listen_count == SERVE_LISTEN_MAX)
-        return wrong("%s: '%s' is one too many, there may be %d", name, value, SERVE_LISTEN_MAX);
     if (!colon)
         return wrong("%s: '%s' is not HOST:PORT", name, value);
     len = (size_t)(colon - value);
@@ -102,15 +108,26 @@ static bool read_listen(serve_options *out, const char *name, const char *value)
     if (len > SERVE_HOST_MAX)
         return wrong("%s: '%.80s...' has a host of more than %d bytes", name, value,
                      SERVE_HOST_MAX);
-    if (colon[1] < '0' || colon[1] > '9' || strlen(colon + 1) > 5 ||
-        strspn(colon + 1, "0123456789") != strlen(colon + 1) ||
-        (port = (uint32_t)strtoul(colon + 1, NULL, 10)) > UINT16_MAX)
-        return wrong("%s: '%s' has no port from 0 to 65535", name, value);
-    listen = &out->listen[out->listen_count++];
-    listen->text = value;
     memcpy(listen->host, host, len);
     listen->host[len] = '\0';
-    listen->port = (uint16_t)port;
+    return read_port(name, value, colon + 1, &listen->port);
+}
+
+static bool read_listen(serve_options *out, const char *name, const char *value)
+{
+    serve_listen *listen = &out->listen[out->listen_count];
+
+    if (out->listen_count == SERVE_LISTEN_MAX)
+        return wrong("%s: '%s' is one too many, there may be %d", name, value, SERVE_LISTEN_MAX);
+    listen->text = value;
+    out->listen_count++;
+    if (strncmp(value, "unix:", 5) != 0)
+        return read_host_port(listen, name, value);
+    if (value[5] == '\0')
+        return wrong("%s: '%s' has no path", name, value);
+    if (strlen(value + 5) > SERVE_PATH_MAX)
+        return wrong("%s: '%s' has a path of more than %d bytes", name, value, SERVE_PATH_MAX);
+    listen->path = value + 5;
     return true;
 }
 
@@ -150,17 +167,25 @@ static bool read_share_port(serve_options *out, const char *name, const char *va
 
 static bool read_cert(serve_options *out, const char *name, const char *value)
 {
-    if (out->cert_file)
-        return wrong("%s: '%s': a second pair is not available in this version", name, value);
-    out->cert_file = value;
+    if (out->cert_count == SERVE_PAIRS_MAX)
+        return wrong("%s: '%s' is one too many, there may be %d", name, value, SERVE_PAIRS_MAX);
+    out->cert_files[out->cert_count++] = value;
     return true;
 }
 
 static bool read_key(serve_options *out, const char *name, const char *value)
 {
-    if (out->key_file)
-        return wrong("%s: '%s': a second pair is not available in this version", name, value);
-    out->key_file = value;
+    if (out->key_count == SERVE_PAIRS_MAX)
+        return wrong("%s: '%s' is one too many, there may be %d", name, value, SERVE_PAIRS_MAX);
+    out->key_files[out->key_count++] = value;
+    return true;
+}
+
+/* Files are read when the context is made. */
+static bool read_passphrase_file(serve_options *out, const char *name, const char *value)
+{
+    (void)name;
+    out->passphrase_file = value;
     return true;
 }
 
@@ -184,7 +209,7 @@ static bool read_max_version(serve_options *out, const char *name, const char *v
     return read_version(name, value, &out->version_max);
 }
 
-/* The library judges groups and protocols. */
+/* The library judges groups, protocols and suites. */
 static bool read_groups(serve_options *out, const char *name, const char *value)
 {
     (void)name;
@@ -196,6 +221,13 @@ static bool read_alpn(serve_options *out, const char *name, const char *value)
 {
     (void)name;
     out->alpn = value;
+    return true;
+}
+
+static bool read_ciphers(serve_options *out, const char *name, const char *value)
+{
+    (void)name;
+    out->ciphers = value;
     return true;
 }
 
@@ -238,6 +270,24 @@ static bool read_drain_timeout(serve_options *out, const char *name, const char 
     return read_number(name, value, 0, MS_MAX, &out->drain_timeout_ms);
 }
 
+static bool read_max_connections(serve_options *out, const char *name, const char *value)
+{
+    return read_number(name, value, 1, LR_NONE - 1, &out->connection_count_max);
+}
+
+static bool read_stall_threshold(serve_options *out, const char *name, const char *value)
+{
+    return read_number(name, value, 0, MS_MAX, &out->stall_threshold_ms);
+}
+
+static bool read_check_config(serve_options *out, const char *name, const char *value)
+{
+    (void)name;
+    (void)value;
+    out->check_config = true;
+    return true;
+}
+
 static bool read_log_level(serve_options *out, const char *name, const char *value)
 {
     static const word words[] = {{"error", LR_LOG_ERROR},
@@ -258,19 +308,25 @@ static const struct option_row {
     bool (*read)(serve_options *out, const char *name, const char *value);
     const char *help; /* null: not available in this version */
 } rows[] = {
-    {"--listen", "HOST:PORT", read_listen,
-     "repeatable; default 127.0.0.1:8443; IPv6 in brackets;\nport 0: the kernel chooses"},
+    {"--listen", "HOST:PORT|unix:PATH", read_listen,
+     "repeatable; default 127.0.0.1:8443; IPv6 in brackets;\n"
+     "port 0: the kernel chooses; unix:@NAME is abstract"},
     {"--workers", "N", read_workers, "default: one per allowed CPU"},
     {"--pin", "auto|off", read_pin, "each worker to one CPU; default auto"},
     {"--ring", "auto|uring|epoll", read_ring,
      "default auto: io_uring, else epoll with a line that\nsays what refuses io_uring"},
     {"--share-port", NULL, read_share_port, "let another instance with this option have the port"},
     {"--cert", "FILE", read_cert,
-     "PEM, the leaf first; without it a certificate is made\n"
-     "in memory for localhost"},
-    {"--key", "FILE", read_key, "PEM, its private key"},
+     "PEM, the leaf first; repeatable with --key, one pair per\n"
+     "kind of key; without it a certificate is made in memory\n"
+     "for localhost"},
+    {"--key", "FILE", read_key, "PEM, the private key of the --cert of the same rank"},
+    {"--passphrase-file", "FILE", read_passphrase_file,
+     "its first line opens the keys that are encrypted"},
     {"--min-version", "1.2|1.3", read_min_version, "default 1.2"},
     {"--max-version", "1.2|1.3", read_max_version, "default 1.3"},
+    {"--ciphers", "LIST", read_ciphers,
+     "suites in the server's order, by the names of IANA or\nOpenSSL, with colons between"},
     {"--groups", "LIST", read_groups, "default X25519MLKEM768:X25519:P-256:P-384"},
     {"--alpn", "LIST", read_alpn,
      "protocols in the server's order, h2,http/1.1; default\n"
@@ -282,10 +338,15 @@ static const struct option_row {
      "without a byte either way; 0: none; default 60000"},
     {"--drain-timeout", "MS", read_drain_timeout,
      "after SIGTERM or SIGINT, then the rest is cut; default\n10000; a second signal cuts at once"},
+    {"--max-connections", "N", read_max_connections,
+     "above it a client is accepted and reset; default none"},
+    {"--stall-threshold", "MS", read_stall_threshold,
+     "a hook that keeps its worker for longer is logged; 0:\n"
+     "nobody looks; default 1000"},
+    {"--check-config", NULL, read_check_config, "load everything, report, exit"},
     {"--log-level", "LEVEL", read_log_level, "error, warn, info, debug or off; default warn"},
     {"--version", NULL, NULL, "what this is and what it contains"},
     {"--help", NULL, NULL, "this"},
-    {"--passphrase-file", "FILE", NULL, NULL},
     {"--pkcs12", "FILE", NULL, NULL},
     {"--sni", "NAME=CERT,KEY[,CA]", NULL, NULL},
     {"--ca", "FILE", NULL, NULL},
@@ -293,18 +354,15 @@ static const struct option_row {
     {"--request-cert", NULL, NULL, NULL},
     {"--require-cert", NULL, NULL, NULL},
     {"--profile", "NAME", NULL, NULL},
-    {"--ciphers", "LIST", NULL, NULL},
     {"--root", "DIR", NULL, NULL},
     {"--ticket-keys", "FILE", NULL, NULL},
     {"--ticket-lifetime", "S", NULL, NULL},
     {"--ticket-rotation", "S", NULL, NULL},
     {"--ticket-count", "N", NULL, NULL},
     {"--no-tickets", NULL, NULL, NULL},
-    {"--max-connections", "N", NULL, NULL},
     {"--renegotiation", "COUNT/SECONDS", NULL, NULL},
     {"--proxy-protocol", "CIDR", NULL, NULL},
     {"--stats", "unix:PATH|HOST:PORT", NULL, NULL},
-    {"--check-config", NULL, NULL, NULL},
 };
 
 static void print_help(void)
@@ -365,10 +423,12 @@ static bool refuse(int code, char **argv)
 
 static bool check_together(serve_options *out)
 {
-    if (out->cert_file && !out->key_file)
-        return wrong("--cert: '%s' needs --key FILE", out->cert_file);
-    if (out->key_file && !out->cert_file)
-        return wrong("--key: '%s' needs --cert FILE", out->key_file);
+    if (out->cert_count > out->key_count)
+        return wrong("--cert: '%s' needs --key FILE", out->cert_files[out->key_count]);
+    if (out->key_count > out->cert_count)
+        return wrong("--key: '%s' needs --cert FILE", out->key_files[out->cert_count]);
+    if (out->passphrase_file && out->key_count == 0)
+        return wrong("--passphrase-file: '%s' needs --key FILE", out->passphrase_file);
     if (out->version_min == LR_TLS_1_3 && out->version_max == LR_TLS_1_2)
         return wrong("--min-version: '1.3' is above --max-version '1.2'");
     if (out->listen_count == 0)
@@ -399,6 +459,7 @@ int serve_options_parse(serve_options *out, int argc, char **argv)
 
     memset(out, 0, sizeof(*out));
     out->idle_timeout_ms = 60000;
+    out->stall_threshold_ms = 1000;
     out->drain_timeout_ms = 10000;
     make_long_options(long_options);
     opterr = 0;

@@ -14,7 +14,7 @@ enum {
     SERVE_GO_ON = -1        /* not an exit: serve */
 };
 
-enum { SERVE_LISTEN_MAX = 64, SERVE_HOST_MAX = 255 };
+enum { SERVE_LISTEN_MAX = 64, SERVE_HOST_MAX = 255, SERVE_PATH_MAX = 107, SERVE_PAIRS_MAX = 8 };
 
 typedef enum serve_handler { SERVE_ECHO, SERVE_DISCARD } serve_handler;
 
@@ -22,6 +22,7 @@ typedef struct serve_listen {
     const char *text;              /* as given */
     char host[SERVE_HOST_MAX + 1]; /* empty: every address */
     uint16_t port;
+    const char *path; /* of a unix socket; null: host and port */
 } serve_listen;
 
 /* Strings belong to argv. A zero is the library's default, where not said otherwise. */
@@ -32,14 +33,19 @@ typedef struct serve_options {
     lr_toggle pin;
     lr_ring_choice ring;
     bool share_port;
-    const char *cert_file, *key_file; /* both or none */
+    const char *cert_files[SERVE_PAIRS_MAX], *key_files[SERVE_PAIRS_MAX]; /* in pairs */
+    uint32_t cert_count, key_count;
+    const char *passphrase_file; /* of every key that is encrypted */
     lr_tls_version version_min, version_max;
-    const char *groups, *alpn;
+    const char *groups, *alpn, *ciphers;
     serve_handler handler;
     uint32_t fragment_size_max;
     uint32_t handshake_timeout_ms;
     uint32_t idle_timeout_ms;
     uint32_t drain_timeout_ms; /* 0: cut at once */
+    uint32_t connection_count_max;
+    uint32_t stall_threshold_ms;
+    bool check_config;
     lr_log_level log_level;
 } serve_options;
 

@@ -39,11 +39,19 @@ void lr__conn_mark_queue(lr_conn *c)
         c->above_high = true;
 }
 
+/* Before there is an engine no peer has said what it takes. */
 static uint32_t fragment_max(const lr_conn *c)
 {
-    uint32_t peer_max = c->is_tls ? lr__engine_fragment_max(c->engine) : LR__FRAGMENT_MAX;
+    uint32_t peer_max = c->engine ? lr__engine_fragment_max(c->engine) : LR__FRAGMENT_MAX;
 
     return c->fragment_size_max < peer_max ? c->fragment_size_max : peer_max;
+}
+
+uint32_t lr_conn_fragment_size_max(const lr_conn *c)
+{
+    LR_BUG_IF(!c, 0);
+    lr__dcheck_on_worker(c->worker);
+    return c->is_tls ? fragment_max(c) : LR__FRAGMENT_MAX;
 }
 
 /* How many bytes the next records that fit one send may take of len. */

@@ -29,6 +29,12 @@ uint32_t lr_worker_index(const lr_worker *worker)
     return worker->index;
 }
 
+lr_workers *lr_worker_workers(const lr_worker *worker)
+{
+    LR_CHECK(worker != NULL);
+    return worker->workers;
+}
+
 lr_worker *lr_workers_worker(lr_workers *workers, uint32_t index)
 {
     LR_BUG_IF(!workers, NULL);

@@ -82,6 +82,7 @@ LR_API LR_ANY const char *lr_workers_ring(const lr_workers *workers); /* "uring"
 
 LR_API LR_ANY lr_worker *lr_workers_worker(lr_workers *workers, uint32_t index); /* null: none */
 LR_API LR_ANY uint32_t lr_worker_index(const lr_worker *worker);                 /* from 0 */
+LR_API LR_ANY lr_workers *lr_worker_workers(const lr_worker *worker);            /* its owner */
 
 /* Calls fn on the worker, in a later turn. Posts of one thread to one worker keep their order.
  * LR_ENOMEM, LR_EGONE (the worker has ended): fn is not called then. */

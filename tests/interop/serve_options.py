@@ -20,17 +20,18 @@ BINARY = ""
 FILES = ""
 
 NOT_AVAILABLE = [
-    "--passphrase-file=x", "--pkcs12=x", "--sni=a=b,c", "--ca=x", "--crl=x", "--request-cert",
-    "--require-cert", "--profile=modern", "--ciphers=x", "--root=x", "--ticket-keys=x",
-    "--ticket-lifetime=1", "--ticket-rotation=1", "--ticket-count=1", "--no-tickets",
-    "--max-connections=1", "--renegotiation=3/600", "--proxy-protocol=10.0.0.0/8",
-    "--stats=127.0.0.1:0", "--check-config",
+    "--pkcs12=x", "--sni=a=b,c", "--ca=x", "--crl=x", "--request-cert", "--require-cert",
+    "--profile=modern", "--root=x", "--ticket-keys=x", "--ticket-lifetime=1",
+    "--ticket-rotation=1", "--ticket-count=1", "--no-tickets", "--renegotiation=3/600",
+    "--proxy-protocol=10.0.0.0/8", "--stats=127.0.0.1:0",
 ]
 
 BAD_VALUES = [
     ("--listen", "127.0.0.1"), ("--listen", "127.0.0.1:"), ("--listen", "127.0.0.1:65536"),
     ("--listen", "127.0.0.1:-1"), ("--listen", "127.0.0.1:8a"), ("--listen", "::1:8443"),
-    ("--listen", "[]:8443"), ("--listen", "unix:socket"),
+    ("--listen", "[]:8443"), ("--listen", "unix:"), ("--listen", "unix:/" + 120 * "x"),
+    ("--max-connections", "0"), ("--max-connections", "many"), ("--stall-threshold", "-1"),
+    ("--ciphers", "TLS_AES_128_GCM_SHA256:NONSUCH"), ("--passphrase-file", "none"),
     ("--workers", "0"), ("--workers", "257"), ("--workers", "two"), ("--workers", ""),
     ("--workers", "-1"), ("--workers", " 1"), ("--workers", "1x"),
     ("--workers", "99999999999999999999"),
@@ -46,6 +47,7 @@ AVAILABLE = [
     "--listen", "--workers", "--pin", "--ring", "--share-port", "--cert", "--key", "--min-version",
     "--max-version", "--groups", "--alpn", "--handler", "--fragment", "--handshake-timeout",
     "--idle-timeout", "--drain-timeout", "--log-level", "--version", "--help",
+    "--passphrase-file", "--ciphers", "--max-connections", "--stall-threshold", "--check-config",
 ]
 
 
@@ -105,6 +107,13 @@ def make_files():
         subprocess.run(["openssl", "req", "-x509", "-nodes", "-newkey", *algorithm, "-days", "2",
                         "-subj", f"/CN={name}", "-keyout", path(f"{name}.key"),
                         "-out", path(f"{name}.pem")], check=True, capture_output=True)
+    subprocess.run(["openssl", "pkcs8", "-topk8", "-in", path("ec.key"), "-out",
+                    path("locked.key"), "-passout", "pass:open sesame"], check=True,
+                   capture_output=True)
+    for name, text in (("right.pass", "open sesame\nsecond line\n"), ("wrong.pass", "open\n"),
+                       ("empty.pass", ""), ("long.pass", 80 * "x")):
+        with open(path(name), "w", encoding="ascii") as file:
+            file.write(text)
     with open(path("garbage.pem"), "w", encoding="ascii") as file:
         file.write("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")
 
@@ -157,7 +166,29 @@ class Refusals(unittest.TestCase):
         self.refused(run("--cert", path("ec.pem")), 2, "--cert", "--key")
         self.refused(run("--key", path("ec.key")), 2, "--key", "--cert")
         pair = ["--cert", path("ec.pem"), "--key", path("ec.key")]
-        self.refused(run(*pair, *pair), 2, "--cert", "second pair")
+        self.refused(run(*pair, *pair), 2, "identit")
+        self.refused(run(*(9 * pair)), 2, "--cert", "one too many")
+        self.refused(run(*pair, "--cert", path("rsa.pem")), 2, "rsa.pem", "--key")
+        self.refused(run(*pair, "--key", path("rsa.key")), 2, "rsa.key", "--cert")
+
+    def test_the_wrong_key_of_the_second_pair_is_named(self):
+        result = run("--cert", path("ec.pem"), "--key", path("ec.key"), "--cert", path("rsa.pem"),
+                     "--key", path("ec.key"))
+        self.refused(result, 2, path("ec.key")[-40:])
+
+    def test_a_passphrase_that_does_not_open_is_refused(self):
+        pair = ["--cert", path("ec.pem"), "--key", path("locked.key")]
+        self.refused(run(*pair), 2, "locked.key", "passphrase")
+        for name, word in (("wrong.pass", "locked.key"), ("empty.pass", "empty.pass"),
+                           ("long.pass", "long.pass"), ("none.pass", "none.pass")):
+            with self.subTest(name=name):
+                self.refused(run(*pair, "--passphrase-file", path(name)), 2, word)
+
+    def test_check_config_refuses_what_a_start_refuses(self):
+        for arguments in (["--cert", path("ec.pem"), "--key", path("rsa.key")],
+                          ["--ciphers", "NONSUCH"], ["--groups", "P-999"], ["--workers", "0"]):
+            with self.subTest(arguments=arguments):
+                self.refused(run("--check-config", *arguments), 2)
 
     def test_a_wrong_file_is_refused_by_its_name(self):
         for cert, key, named in (("none.pem", "ec.key", "none.pem"),
@@ -201,6 +232,16 @@ class Answers(unittest.TestCase):
         self.assertIn("GPL", result.stdout)
 
 
+    def test_check_config_says_what_it_found_and_binds_nothing(self):
+        with serving() as ready:
+            address = f"127.0.0.1:{port_of(ready[0])}"
+            result = run("--check-config", "--listen", address, "--cert", path("ec.pem"), "--key",
+                         path("ec.key"), "--workers", "3")
+        self.assertEqual((result.returncode, result.stderr), (0, ""))
+        self.assertRegex(result.stdout, r"\Athe configuration is right: listeners=1 "
+                                        r"certificates=1 workers=3 ring=(uring|epoll)\n\Z")
+
+
 class Serving(unittest.TestCase):
     def test_a_ready_line_for_each_listener(self):
         listen = ("--listen", "127.0.0.1:0", "--listen", "localhost:0", "--listen", ":0",
@@ -226,6 +267,48 @@ class Serving(unittest.TestCase):
                     given = ssl.DER_cert_to_PEM_cert(tls.getpeercert(binary_form=True))
                 with open(path(f"{name}.pem"), encoding="ascii") as file:
                     self.assertEqual(given, file.read())
+
+    def test_each_client_gets_the_certificate_that_it_can_check(self):
+        pairs = ["--cert", path("ec.pem"), "--key", path("locked.key"), "--passphrase-file",
+                 path("right.pass"), "--cert", path("rsa.pem"), "--key", path("rsa.key")]
+        with serving(*pairs) as ready:
+            for suites, name in (("ECDHE-ECDSA-AES128-GCM-SHA256", "ec"),
+                                 ("ECDHE-RSA-AES128-GCM-SHA256", "rsa")):
+                context = client(ssl.TLSVersion.TLSv1_2)
+                context.set_ciphers(suites)
+                with connect(port_of(ready[0]), context) as tls:
+                    given = ssl.DER_cert_to_PEM_cert(tls.getpeercert(binary_form=True))
+                with open(path(f"{name}.pem"), encoding="ascii") as file:
+                    self.assertEqual(given, file.read())
+
+    def test_suites_in_the_order_of_the_server(self):
+        with serving("--ciphers", "TLS_CHACHA20_POLY1305_SHA256:TLS_AES_128_GCM_SHA256") as ready:
+            with connect(port_of(ready[0])) as tls:
+                self.assertEqual(tls.cipher()[0], "TLS_CHACHA20_POLY1305_SHA256")
+
+    def test_a_unix_socket_beside_a_port(self):
+        address = path("serve.socket")
+        listen = ("--listen", f"unix:{address}", "--listen", "127.0.0.1:0", "--workers", "2")
+        with serving(listen=listen, listeners=2) as ready:
+            self.assertTrue(ready[0].startswith(f"listening on unix:{address} workers=2 "))
+            for _ in range(4):
+                raw = socket.socket(socket.AF_UNIX)
+                raw.connect(address)
+                with client().wrap_socket(raw, server_hostname="localhost") as tls:
+                    tls.sendall(b"ping")
+                    self.assertEqual(tls.recv(4), b"ping")
+            result = run("--listen", f"unix:{address}")
+            self.assertEqual((result.returncode, result.stdout), (1, ""))
+        self.assertFalse(os.path.exists(address))
+
+    def test_connections_above_the_limit_are_reset(self):
+        with serving("--max-connections", "2") as ready:
+            port = port_of(ready[0])
+            with connect(port), connect(port) as second:
+                with self.assertRaises(OSError):
+                    connect(port)
+                second.sendall(b"ping")
+                self.assertEqual(second.recv(4), b"ping")
 
     def test_versions(self):
         old, new = ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3

@@ -344,6 +344,35 @@ static void early_data_before_a_second_hello_is_skipped(void **state)
     wolfSSL_SESSION_free(session);
 }
 
+/* After a HelloRetryRequest a client leaves out a ticket whose hash is not that of the chosen suite
+ * (RFC 8446 4.1.4). */
+static void a_ticket_may_be_gone_from_the_second_hello(void **state)
+{
+    static hello_plan plan;
+    static uint8_t message[HELLO_ROOM], wire[HELLO_ROOM + 64];
+    static const uint8_t share[6 + 65] = {0, 69, 0, 0x17, 0, 65, 4};
+    lr_context_options options = tls_identity(fixture_ecdsa, fixture_ecdsa_key);
+    tls_client_plan unused = {0};
+    lr_slice in;
+
+    (void)state;
+    options.groups = "P-256";
+    tls_pair_begin(&pair, &options, &unused);
+    feed_hello(HELLO_TLS13 | HELLO_PSK | HELLO_EARLY_DATA);
+    assert_true(lr__engine_wants_hello(pair.server.engine));
+    plan.flags = HELLO_TLS13 & ~(unsigned)HELLO_SHARES;
+    plan.session_id_len = 32;
+    hello_add(&plan, 51, share, sizeof(share));
+    in = lr_slice_of(wire, hello_cut(message, hello_make(&plan, message), 16384, wire));
+    while (in.len > 0 && pair.server.status == LR_EAGAIN)
+        tls_server_step(&pair.server, &in);
+    /* The key share is no point of the curve: that is what ends it, not the ticket. */
+    assert_int_equal(pair.server.status, LR_ETLS);
+    assert_int_equal(pair.server.hello_count, 2);
+    assert_int_equal(pair.server.why.tls_native, ECC_PEERKEY_ERROR);
+    tls_pair_end(&pair);
+}
+
 /* Nobody is let send for ever: the bound is that of all of it together. */
 static void more_early_data_than_is_skipped_ends_the_connection(void **state)
 {
@@ -421,6 +450,7 @@ int main(void)
         cmocka_unit_test(tickets_that_nobody_gave_out_lead_to_a_full_handshake),
         cmocka_unit_test(refused_early_data_is_skipped),
         cmocka_unit_test(early_data_before_a_second_hello_is_skipped),
+        cmocka_unit_test(a_ticket_may_be_gone_from_the_second_hello),
         cmocka_unit_test(more_early_data_than_is_skipped_ends_the_connection),
         cmocka_unit_test(without_the_offer_nothing_is_skipped),
         cmocka_unit_test(data_under_the_keys_of_the_handshake_is_never_read),

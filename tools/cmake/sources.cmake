@@ -98,9 +98,15 @@ set(LOCKRING_RUN_SOURCES
 # compile it themselves: lockring_proto brings the library, they have the private one.
 set(LOCKRING_PROTO_SOURCES
     proto/echo.c
+    proto/http1.c
+    proto/http1_answer.c
     proto/http1_body.c
     proto/http1_parse.c
+    proto/http1_site.c
+    proto/http_demo.c
+    proto/http_echo.c
     proto/http_fields.c
+    proto/http_info.c
     proto/http_path.c
 )
 
@@ -118,5 +124,6 @@ set(LOCKRING_TOOLS
     lockring_serve
 )
 set(LOCKRING_TOOL_SOURCES
+    tools/serve_context.c
     tools/serve_options.c
 )
