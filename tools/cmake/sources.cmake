@@ -108,6 +108,7 @@ set(LOCKRING_PROTO_SOURCES
     proto/http_fields.c
     proto/http_info.c
     proto/http_path.c
+    proto/stats_text.c
 )
 
 # tests/sim: the simulated back end.
