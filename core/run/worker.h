@@ -18,6 +18,7 @@
 #include "core/io/ring.h"
 #include "core/run/ask.h"
 #include "core/run/listener.h"
+#include "core/run/stats.h"
 #include "core/tls/context.h"
 #include "core/tls/rand.h"
 
@@ -81,6 +82,8 @@ typedef struct lr_worker {
     uint64_t hook_calls;
     uint32_t control_seen; /* of workers->control */
     uint32_t closed_since_trim;
+    lr__live live;
+    lr__stats stats; /* written by the worker, read by any thread */
     lr__timer trim;
     lr__completion completions[LR__COMPLETIONS_PER_TURN];
 

@@ -13,6 +13,7 @@
 #include <lockring/names.h>
 #include <lockring/run.h>
 #include <lockring/server.h>
+#include <lockring/stats.h>
 #include <lockring/workers.h>
 
 #endif

@@ -13,6 +13,7 @@ set(LOCKRING_PUBLIC_HEADERS
     include/lockring/names.h
     include/lockring/run.h
     include/lockring/server.h
+    include/lockring/stats.h
     include/lockring/workers.h
 )
 
@@ -86,9 +87,11 @@ set(LOCKRING_RUN_SOURCES
     core/run/publish.c
     core/run/run.c
     core/run/server.c
+    core/run/stats.c
     core/run/steer.c
     core/run/version.c
     core/run/watch.c
+    core/run/watchdog.c
     core/run/worker.c
     core/run/worker_api.c
     core/run/workers.c
@@ -98,9 +101,15 @@ set(LOCKRING_RUN_SOURCES
 # compile it themselves: lockring_proto brings the library, they have the private one.
 set(LOCKRING_PROTO_SOURCES
     proto/echo.c
+    proto/http1.c
+    proto/http1_answer.c
     proto/http1_body.c
     proto/http1_parse.c
+    proto/http1_site.c
+    proto/http_demo.c
+    proto/http_echo.c
     proto/http_fields.c
+    proto/http_info.c
     proto/http_path.c
 )
 
