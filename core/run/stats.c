@@ -132,7 +132,8 @@ void lr__stats_replica_gone(lr_worker *w, int64_t not_after)
             earliest = other < earliest ? other : earliest;
         }
     }
-    lr__count_set(&w->stats.not_after, (uint64_t)earliest);
+    if (w->live.replicas != 0) /* else the last one's stands until there is another */
+        lr__count_set(&w->stats.not_after, (uint64_t)earliest);
 }
 
 static void publish_ring(lr__stats *stats, const lr__ring_counts *counts)

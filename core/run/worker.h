@@ -122,6 +122,8 @@ void lr__user_timers_free(lr_worker *w); /* those that the program left */
  */
 lr_status lr__worker_replica(lr_worker *w, lr_context *context, lr__replica **out, lr_error *err);
 void lr__worker_replica_done(lr_worker *w, lr__replica *replica); /* null is allowed */
+/* Contexts have changed: replicas go as soon as nobody uses them, and are made anew on use. */
+void lr__worker_drop_replicas(lr_worker *w);
 
 /* A connection of this worker has gone: descriptors and memory may be free again. */
 void lr__worker_conn_gone(lr_worker *w);

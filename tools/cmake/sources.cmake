@@ -10,6 +10,7 @@ set(LOCKRING_PUBLIC_HEADERS
     include/lockring/file.h
     include/lockring/hello.h
     include/lockring/lockring.h
+    include/lockring/names.h
     include/lockring/run.h
     include/lockring/server.h
     include/lockring/stats.h
@@ -62,6 +63,7 @@ set(LOCKRING_TLS_SOURCES
     core/tls/rand.c
     core/tls/replica.c
     core/tls/selfsign.c
+    core/tls/sni.c
     core/tls/wolf.c
     core/tls/x509.c
 )
@@ -82,6 +84,7 @@ set(LOCKRING_RUN_SOURCES
     core/run/listener.c
     core/run/object.c
     core/run/outq.c
+    core/run/publish.c
     core/run/run.c
     core/run/server.c
     core/run/stats.c
