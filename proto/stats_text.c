@@ -170,6 +170,8 @@ lr_status lr_stats_view_read(const lr_workers *workers, lr_stats_view *view)
         view->workers[i].size = sizeof(view->workers[i]);
         (void)lr_stats_read_worker(workers, i, &view->workers[i]);
     }
+    view->handshake_bucket_count = lr_stats_buckets(workers, LR_NONE, LR_STATS_HANDSHAKE_NS,
+                                                    view->handshake_buckets, LR_STATS_BUCKETS);
     return LR_OK;
 }
 
@@ -350,5 +352,10 @@ void lr_stats_json(const lr_stats_view *view, lr_stats_text *out)
         add(out, "%s", i == 0 ? "" : ",");
         json_stats(&view->workers[i], out);
     }
+    add(out, "],\"handshake_buckets\":[");
+    for (size_t i = 0; i < view->handshake_bucket_count; i++)
+        add(out, "%s[%llu,%llu]", i == 0 ? "" : ",",
+            (unsigned long long)view->handshake_buckets[i].upper,
+            (unsigned long long)view->handshake_buckets[i].count);
     add(out, "]}\n");
 }

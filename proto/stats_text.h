@@ -17,6 +17,8 @@ typedef struct lr_stats_view {
     int64_t time_ms;            /* since 1970, when it was read */
     lr_stats total;
     lr_stats *workers; /* [total.worker_count] */
+    size_t handshake_bucket_count;
+    lr_stats_bucket handshake_buckets[LR_STATS_BUCKETS]; /* of all workers, only in JSON */
 } lr_stats_view;
 
 /* LR_ENOMEM: nothing was allocated. */

@@ -94,6 +94,9 @@ static void scene_init(scene *s)
     memset(s, 0, sizeof(*s));
     s->view = (lr_stats_view){
         .version = "1.2.3", .ring = "uring", .time_ms = 1700000000123, .workers = s->workers};
+    s->view.handshake_bucket_count = 2;
+    s->view.handshake_buckets[0] = (lr_stats_bucket){1023, 4};
+    s->view.handshake_buckets[1] = (lr_stats_bucket){2047, 9};
     fill(&s->view.total, 100000);
     s->view.total.worker_count = WORKERS;
     for (uint32_t i = 0; i < WORKERS; i++)
@@ -441,6 +444,7 @@ static void json_reads_back_every_number(void **state)
         {"workers.1.accepted", "2000000,"},
         {"workers.1.handshakes_failed", "2000011,"},
         {"workers.1.ring_buffers_lent", "2000032,"},
+        {"handshake_buckets.1", "[2047,9]]"},
     };
     static scene s;
     lr_stats_text text = {0};
