@@ -127,6 +127,7 @@ set(LOCKRING_TOOLS
     lockring_serve
 )
 set(LOCKRING_TOOL_SOURCES
+    tools/access_log.c
     tools/serve_context.c
     tools/serve_options.c
 )
