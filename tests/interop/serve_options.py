@@ -48,7 +48,8 @@ AVAILABLE = [
     "--listen", "--workers", "--pin", "--ring", "--share-port", "--cert", "--key", "--min-version",
     "--max-version", "--groups", "--alpn", "--handler", "--fragment", "--handshake-timeout",
     "--idle-timeout", "--drain-timeout", "--log-level", "--version", "--help",
-    "--root", "--access-log", "--passphrase-file", "--ciphers", "--max-connections", "--stall-threshold", "--check-config",
+    "--root", "--access-log", "--passphrase-file", "--ciphers", "--max-connections",
+    "--stall-threshold", "--check-config",
 ]
 
 
@@ -61,8 +62,8 @@ def run(*arguments):
 @contextlib.contextmanager
 def serving(*arguments, listeners=1, listen=("--listen", "127.0.0.1:0"), log=None, handler="echo"):
     """Runs it until the block ends; gives its ready lines. It must drain and end with 0."""
-    server = subprocess.Popen([BINARY, *listen, "--handler", handler, *arguments], stdout=subprocess.PIPE, stderr=log,
-                              text=True)
+    server = subprocess.Popen([BINARY, *listen, "--handler", handler, *arguments],
+                              stdout=subprocess.PIPE, stderr=log, text=True)
     try:
         yield [server.stdout.readline().rstrip("\n") for _ in range(listeners)]
     finally:

@@ -64,6 +64,7 @@ set(LOCKRING_TLS_SOURCES
     core/tls/replica.c
     core/tls/selfsign.c
     core/tls/sni.c
+    core/tls/trial.c
     core/tls/wolf.c
     core/tls/x509.c
 )
