@@ -43,7 +43,9 @@ typedef struct lr_workers_options {
     lr_log_fn log;          /* default: standard error */
     void *log_user;         /* handed to log */
     uint32_t stall_threshold_ms; /* a hook that keeps its worker for longer is logged while it does,
-                                  * with its name, and counted; default: none (no thread looks) */
+                                  * with its name, and counted (lr_stats); default: none. A thread
+                                  * that lr_workers_start() makes looks, so not for those of
+                                  * lr_workers_run() */
 } lr_workers_options;
 #define LR_WORKERS_OPTIONS .size = sizeof(lr_workers_options)
 

@@ -10,8 +10,10 @@ set(LOCKRING_PUBLIC_HEADERS
     include/lockring/file.h
     include/lockring/hello.h
     include/lockring/lockring.h
+    include/lockring/names.h
     include/lockring/run.h
     include/lockring/server.h
+    include/lockring/stats.h
     include/lockring/workers.h
 )
 
@@ -61,6 +63,7 @@ set(LOCKRING_TLS_SOURCES
     core/tls/rand.c
     core/tls/replica.c
     core/tls/selfsign.c
+    core/tls/sni.c
     core/tls/wolf.c
     core/tls/x509.c
 )
@@ -81,11 +84,14 @@ set(LOCKRING_RUN_SOURCES
     core/run/listener.c
     core/run/object.c
     core/run/outq.c
+    core/run/publish.c
     core/run/run.c
     core/run/server.c
+    core/run/stats.c
     core/run/steer.c
     core/run/version.c
     core/run/watch.c
+    core/run/watchdog.c
     core/run/worker.c
     core/run/worker_api.c
     core/run/workers.c
@@ -123,6 +129,7 @@ set(LOCKRING_TOOLS
     lockring_serve
 )
 set(LOCKRING_TOOL_SOURCES
+    tools/access_log.c
     tools/serve_context.c
     tools/serve_options.c
 )
