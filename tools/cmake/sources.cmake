@@ -110,8 +110,10 @@ set(LOCKRING_PROTO_SOURCES
     proto/http_demo.c
     proto/http_echo.c
     proto/http_fields.c
+    proto/http_files.c
     proto/http_info.c
     proto/http_path.c
+    proto/http_types.c
 )
 
 # tests/sim: the simulated back end.
