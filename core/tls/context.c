@@ -10,6 +10,7 @@
 #include "core/base/mem.h"
 #include "core/base/status.h"
 #include "core/tls/engine.h"
+#include "core/tls/trial.h"
 #include "core/tls/wolf.h"
 
 #include <stdio.h>
@@ -180,7 +181,6 @@ static lr_status load_alpn(lr_context *context, const char *list, lr_error *err)
 static lr_status load(lr_context *context, const lr_context_options *options, lr_error *err)
 {
     const char *groups = options->groups ? options->groups : "X25519MLKEM768:X25519:P-256:P-384";
-    lr__replica *trial;
 
     LR_TRY(load_versions(context, options, err));
     LR_TRY(load_suites(context, options, err));
@@ -189,10 +189,7 @@ static lr_status load(lr_context *context, const lr_context_options *options, lr
     context->alpn_required = options->alpn_required != LR_OFF;
     LR_TRY(load_identity(context, options, err));
     LR_TRY(check_suites(context, err));
-    LR_TRY(
-        lr__replica_new(context, &trial, err)); /* what wolfSSL refuses is found here, not later */
-    lr__replica_free(trial);
-    return LR_OK;
+    return lr__context_try(context, err); /* what wolfSSL refuses is found here, not later */
 }
 
 lr_status lr_context_new(const lr_context_options *options, lr_context **out, lr_error *err)

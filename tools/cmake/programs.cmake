@@ -21,4 +21,5 @@ endif()
 
 if(LOCKRING_BUILD_EXAMPLES)
     lockring_program(tls-echo docs/examples/echo.c)
+    lockring_program(http-hello docs/examples/http_hello.c)
 endif()

@@ -64,6 +64,7 @@ set(LOCKRING_TLS_SOURCES
     core/tls/replica.c
     core/tls/selfsign.c
     core/tls/sni.c
+    core/tls/trial.c
     core/tls/wolf.c
     core/tls/x509.c
 )
@@ -109,8 +110,10 @@ set(LOCKRING_PROTO_SOURCES
     proto/http_demo.c
     proto/http_echo.c
     proto/http_fields.c
+    proto/http_files.c
     proto/http_info.c
     proto/http_path.c
+    proto/http_types.c
 )
 
 # tests/sim: the simulated back end.
@@ -127,6 +130,7 @@ set(LOCKRING_TOOLS
     lockring_serve
 )
 set(LOCKRING_TOOL_SOURCES
+    tools/access_log.c
     tools/serve_context.c
     tools/serve_options.c
 )
