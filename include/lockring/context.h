@@ -2,8 +2,8 @@
 /* lockring/context.h: identities and how they are used.
  *
  * A context is immutable and counted: certificate chains and keys, versions, suites, groups,
- * protocols. It is checked when it is made, by a handshake in memory too; the workers make their own
- * replicas of it on first use.
+ * protocols. It is checked when it is made, by a handshake in memory too; the workers make their
+ * own replicas of it on first use.
  *
  * Threads  any.
  * Memory   everything in the options is copied, but for passphrases, which are used and forgotten;

@@ -358,6 +358,40 @@ class Serving(unittest.TestCase):
                              r'remote=127\.0\.0\.1:\d+ method=GET '
                              r'target="/bytes/5\?q=\\x22\\x5c" status=200 in=0 out=5 us=\d+\n\Z')
 
+    def test_a_hang_up_reads_the_files_again_or_keeps_the_old_ones(self):
+        def given():
+            with connect(port) as tls:
+                return tls.getpeercert(binary_form=True)
+
+        def use(cert, key):
+            for name, source in (("live.pem", cert), ("live.key", key)):
+                shutil.copy(path(source), path(name))
+
+        use("ec.pem", "ec.key")
+        server = subprocess.Popen(
+            [BINARY, "--listen", "127.0.0.1:0", "--cert", path("live.pem"), "--key",
+             path("live.key"), "--handler", "echo"],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        try:
+            port = port_of(server.stdout.readline().rstrip("\n"))
+            first = given()
+            with connect(port) as old:
+                for cert, key, verdict, same in (
+                        ("ec.pem", "rsa.key", "reload_failed kept=old", True),
+                        ("garbage.pem", "ec.key", "reload_failed kept=old", True),
+                        ("rsa.pem", "rsa.key", "reload_done", False)):
+                    use(cert, key)
+                    server.send_signal(signal.SIGHUP)
+                    self.assertIn(verdict, server.stderr.readline())
+                    self.assertEqual(given() == first, same, cert)
+                old.sendall(b"ping")
+                self.assertEqual(old.recv(4), b"ping")
+        finally:
+            server.send_signal(signal.SIGTERM)
+            self.assertEqual(server.wait(PATIENCE_S), 0)
+            server.stdout.close()
+            server.stderr.close()
+
     def test_what_is_for_http_is_refused_elsewhere(self):
         for name in ("--root", "--access-log"):
             result = run("--handler", "echo", name, FILES)
