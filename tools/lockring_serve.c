@@ -5,6 +5,8 @@
  * waits for them, so no code runs in a signal handler and a signal that comes early is not lost.
  * The main thread makes everything, says that it listens, and waits for the workers' end. */
 #include "proto/echo.h"
+#include "proto/http_demo.h"
+#include "tools/access_log.h"
 #include "tools/serve_context.h"
 #include "tools/serve_options.h"
 
@@ -19,23 +21,47 @@
 
 typedef struct signals {
     sigset_t set;
+    const serve_options *options;
     lr_workers *workers;
-    uint32_t drain_ms;
-    lr_log_level log_level;
+    lr_server *server;
+    access_log *log;
     _Atomic bool over; /* set by the main thread when the workers have ended */
 } signals;
 
-/* One line as the library's own log writes them, in one piece. */
-static void say_reload_refused(lr_log_level level)
+/* One line as the library's own log writes them, in one piece. A log that cannot be written is no
+ * reason to stop serving. */
+static void say_reload(const serve_options *options, const lr_error *failed)
 {
-    static const char line[] = "lockring: warn: reload_refused why=\"reload is not available in "
-                               "this version\"\n";
+    char line[256];
     ssize_t written;
+    int len;
 
-    if (level == LR_LOG_ERROR || level == LR_LOG_OFF)
+    if (options->log_level == LR_LOG_OFF)
         return;
-    written = write(STDERR_FILENO, line, sizeof(line) - 1);
-    (void)written; /* A log that cannot be written is no reason to stop serving. */
+    if (failed)
+        len = snprintf(line, sizeof(line), "lockring: error: reload_failed kept=old why=\"%s\"\n",
+                       failed->text);
+    else
+        len = snprintf(line, sizeof(line), "lockring: info: reload_done certificates=%u\n",
+                       options->cert_count);
+    written = write(STDERR_FILENO, line, (size_t)len);
+    (void)written;
+}
+
+/* Reads the files again. What is wrong leaves the old state as it was. */
+static void reload(const signals *from)
+{
+    lr_context *context = NULL;
+    lr_error err;
+    lr_status status = LR_OK;
+
+    access_log_reopen(from->log);
+    if (from->options->cert_count != 0) /* a certificate made in memory stays */
+        status = serve_context_make(from->options, &context, &err);
+    if (status == LR_OK)
+        status = lr_server_publish(from->server, context, NULL, &err);
+    lr_context_release(context);
+    say_reload(from->options, status == LR_OK ? NULL : &err);
 }
 
 static void *take_signals(void *arg)
@@ -46,10 +72,10 @@ static void *take_signals(void *arg)
 
     while (sigwait(&from->set, &number) == 0 && !atomic_load(&from->over)) {
         if (number == SIGHUP) {
-            say_reload_refused(from->log_level);
+            reload(from);
             continue;
         }
-        lr_workers_stop(from->workers, draining ? 0 : from->drain_ms);
+        lr_workers_stop(from->workers, draining ? 0 : from->options->drain_timeout_ms);
         draining = true;
     }
     return NULL;
@@ -66,8 +92,19 @@ static int exit_code(lr_status status)
     return SERVE_EXIT_FAILED;
 }
 
-static lr_status make_workers(const serve_options *options, lr_workers **out, lr_error *err)
+/* Everything that has been made, in the order of making. */
+typedef struct program {
+    const serve_options *options;
+    lr_context *context;
+    access_log *log;
+    lr_http_demo *demo;
+    lr_workers *workers;
+    lr_server *server;
+} program;
+
+static lr_status make_workers(program *p, lr_error *err)
 {
+    const serve_options *options = p->options;
     lr_workers_options workers = {LR_WORKERS_OPTIONS,
                                   .worker_count = options->worker_count,
                                   .pin = options->pin,
@@ -75,30 +112,56 @@ static lr_status make_workers(const serve_options *options, lr_workers **out, lr
                                   .log_level = options->log_level,
                                   .stall_threshold_ms = options->stall_threshold_ms};
 
-    return lr_workers_new(&workers, out, err);
+    return lr_workers_new(&workers, &p->workers, err);
 }
 
-static lr_status make_server(const serve_options *options, lr_workers *workers, lr_context *context,
-                             lr_server **out, lr_error *err)
+static void on_log(lr_conn *c, const lr_http_log_entry *entry)
+{
+    access_log_add(lr_http_demo_user(c), lr_worker_wall_ms(lr_conn_worker(c)), entry);
+}
+
+/* The site of the http handler, and its log. */
+static lr_status make_site(program *p, lr_error *err)
+{
+    const serve_options *options = p->options;
+    lr_http_demo_options demo = {LR_HTTP_DEMO_OPTIONS, .root = options->root};
+    lr_status status = LR_OK;
+
+    if (options->handler != SERVE_HTTP)
+        return LR_OK;
+    if (options->access_log && !options->check_config)
+        status = access_log_open(options->access_log, &p->log, err);
+    if (p->log) {
+        demo.user = p->log;
+        demo.on_log = on_log;
+    }
+    return status == LR_OK ? lr_http_demo_new(&demo, &p->demo, err) : status;
+}
+
+static lr_status make_server(program *p, lr_error *err)
 {
     static const lr_handlers discard = {LR_HANDLERS};
+    const serve_options *options = p->options;
     lr_server_options server = {LR_SERVER_OPTIONS,
                                 .handlers = options->handler == SERVE_DISCARD ? &discard
                                                                               : lr_echo_handlers(),
-                                .context = context,
+                                .context = p->context,
                                 .handshake_timeout_ms = options->handshake_timeout_ms,
                                 .idle_timeout_ms = options->idle_timeout_ms,
                                 .fragment_size_max = options->fragment_size_max,
                                 .connection_count_max = options->connection_count_max};
-    lr_status status = lr_server_new(workers, &server, out, err);
+    lr_status status;
 
+    if (p->demo)
+        lr_http_demo_serve(p->demo, &server);
+    status = lr_server_new(p->workers, &server, &p->server, err);
     for (uint32_t i = 0; status == LR_OK && i < options->listen_count; i++) {
         const serve_listen *at = &options->listen[i];
         lr_listen_options listen = {LR_LISTEN_OPTIONS, .host = *at->host ? at->host : NULL,
                                     .port = at->port, .path = at->path,
                                     .share_port = options->share_port && !at->path};
 
-        status = lr_server_listen(*out, &listen, NULL, err);
+        status = lr_server_listen(p->server, &listen, NULL, err);
     }
     return status;
 }
@@ -117,8 +180,7 @@ static void say_listening(const serve_options *options, const lr_workers *worker
 }
 
 /* From the start of the workers to their end. */
-static lr_status run(const serve_options *options, signals *from, const lr_server *server,
-                     lr_error *err)
+static lr_status run(signals *from, lr_error *err)
 {
     lr_workers *workers = from->workers;
     lr_status status;
@@ -132,7 +194,7 @@ static lr_status run(const serve_options *options, signals *from, const lr_serve
     }
     status = lr_workers_start(workers, err);
     if (status == LR_OK) {
-        say_listening(options, workers, server);
+        say_listening(from->options, workers, from->server);
         lr_workers_join(workers);
     }
     atomic_store(&from->over, true);
@@ -151,29 +213,43 @@ static void block_signals(sigset_t *set)
     (void)pthread_sigmask(SIG_BLOCK, set, NULL);
 }
 
+static lr_status make_and_run(program *p, signals *from, lr_error *err)
+{
+    lr_status status = serve_context_make(p->options, &p->context, err);
+
+    if (status == LR_OK)
+        status = make_site(p, err);
+    if (status == LR_OK)
+        status = make_workers(p, err);
+    if (status != LR_OK)
+        return status;
+    if (p->options->check_config) {
+        printf("the configuration is right: listeners=%u certificates=%u workers=%u ring=%s\n",
+               p->options->listen_count, p->options->cert_count, lr_workers_count(p->workers),
+               lr_workers_ring(p->workers));
+        return LR_OK;
+    }
+    status = make_server(p, err);
+    from->workers = p->workers;
+    from->server = p->server;
+    from->log = p->log;
+    return status == LR_OK ? run(from, err) : status;
+}
+
 static int serve(const serve_options *options)
 {
-    signals from = {.drain_ms = options->drain_timeout_ms, .log_level = options->log_level};
+    signals from = {.options = options};
+    program p = {.options = options};
     lr_error err = {LR_OK, 0, 0, 0, ""};
-    lr_context *context = NULL;
-    lr_server *server = NULL;
     lr_status status;
 
     block_signals(&from.set);
-    status = serve_context_make(options, &context, &err);
-    if (status == LR_OK)
-        status = make_workers(options, &from.workers, &err);
-    if (status == LR_OK && options->check_config)
-        printf("the configuration is right: listeners=%u certificates=%u workers=%u ring=%s\n",
-               options->listen_count, options->cert_count, lr_workers_count(from.workers),
-               lr_workers_ring(from.workers));
-    if (status == LR_OK && !options->check_config)
-        status = make_server(options, from.workers, context, &server, &err);
-    if (status == LR_OK && !options->check_config)
-        status = run(options, &from, server, &err);
-    lr_server_free(server);
-    lr_workers_free(from.workers);
-    lr_context_release(context);
+    status = make_and_run(&p, &from, &err);
+    lr_server_free(p.server);
+    lr_workers_free(p.workers);
+    lr_http_demo_free(p.demo);
+    access_log_close(p.log);
+    lr_context_release(p.context);
     if (status == LR_OK)
         return SERVE_EXIT_OK;
     (void)fprintf(stderr, "lockring-serve: %s\n", err.text);

@@ -116,13 +116,14 @@ typedef struct lr__listen_options {
 typedef enum lr__file_kind {
     LR__FILE_OPEN, /* openat2(dir_fd, path, how): res is the descriptor */
     LR__FILE_STAT, /* statx(fd) of what is open */
-    LR__FILE_READ, /* pread(fd, buf, len, offset): res is bytes, 0 at the end of the file */
+    LR__FILE_READ, /* pread(fd, buf, len, offset) of a regular file: res is bytes, perhaps fewer;
+                    * 0 at the end. What is no file (STAT says so) may let it wait for ever. */
     LR__FILE_CLOSE /* close(fd) */
 } lr__file_kind;
 
 /* One file operation; borrowed, with all that it points to, until its completion. A path may name
  * a FIFO, whose open waits for a writer: a path that a peer has chosen is opened with O_NONBLOCK,
- * which changes nothing for READ. */
+ * which changes nothing for READ of a file. */
 typedef struct lr__file_op {
     lr__file_kind kind;
     int fd; /* OPEN: of the directory, or AT_FDCWD */
@@ -158,6 +159,7 @@ typedef struct lr__backend {
     void (*wake)(lr__ring *ring); /* any thread: ends the current wait, or the next one */
 
     uint64_t (*now)(lr__ring *ring);    /* monotonic ns, read when the last wait returned */
+    uint64_t (*clock)(lr__ring *ring);  /* the same clock, read now */
     int64_t (*wall_ms)(lr__ring *ring); /* ms since 1970, read now */
     bool (*random)(lr__ring *ring, void *out, size_t size);
 
@@ -223,6 +225,11 @@ static inline void lr__ring_wake(lr__ring *ring)
 static inline uint64_t lr__ring_now(lr__ring *ring)
 {
     return ring->backend->now(ring);
+}
+
+static inline uint64_t lr__ring_clock(lr__ring *ring)
+{
+    return ring->backend->clock(ring);
 }
 
 static inline void lr__ring_accept(lr__ring *ring, int listener, lr__id id)

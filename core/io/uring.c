@@ -291,13 +291,9 @@ static bool on_send(uring *r, uring_slot *s, const struct io_uring_cqe *cqe, lr_
 
 static bool on_connect(uring *r, uring_slot *s, const struct io_uring_cqe *cqe, lr__completion *out)
 {
-    int32_t res = cqe->res;
-
     lr__free(s->address);
     s->address = NULL;
-    if (res != 0 && lr__ops_on(&s->ops, LR__OP_CLOSE))
-        res = -ECANCELED; /* or what the cancel made of it */
-    return lr__ops_give(&r->due, &s->ops, LR__OP_CONNECT, res, true, out);
+    return lr__ops_give(&r->due, &s->ops, LR__OP_CONNECT, cqe->res, true, out);
 }
 
 static bool on_poll(uring *r, uring_slot *s, const struct io_uring_cqe *cqe, lr__completion *out)
@@ -775,6 +771,7 @@ const lr__backend lr__backend_uring = {
     .wait = uring_wait,
     .wake = uring_wake,
     .now = uring_now,
+    .clock = lr__real_clock,
     .wall_ms = lr__real_wall_ms,
     .random = lr__real_random,
     .accept = uring_accept,

@@ -10,8 +10,10 @@ struct io_uring_sqe;
 void lr__uring_prep_file(struct io_uring_sqe *sqe, const lr__file_op *op);
 
 /* Must it be asked for once more, by a thread of the kernel that may wait? So it is for a READ of
- * a file that was opened with O_NONBLOCK, on a file system that cannot say whether it would wait:
- * the kernel refuses with -EAGAIN although it could wait elsewhere (6.18 io_uring/rw.c). */
+ * a file that was opened with O_NONBLOCK, on a file system that cannot try without waiting: the
+ * kernel says -EAGAIN instead of going to a thread by itself (REQ_F_NOWAIT in io_uring/rw.c). Some
+ * kernels had that condition the wrong way round, and said it of every file not in the page cache
+ * (from 6.10 on, until their series was corrected); 6.18 does not. */
 bool lr__uring_file_must_wait(const lr__file_op *op, int32_t res);
 
 #endif

@@ -10,6 +10,7 @@
 #include "core/base/mem.h"
 #include "core/base/status.h"
 #include "core/tls/engine.h"
+#include "core/tls/trial.h"
 #include "core/tls/wolf.h"
 
 #include <stdio.h>
@@ -237,15 +238,10 @@ static lr_status load_policy(lr_context *context, const lr_context_options *opti
 
 static lr_status load(lr_context *context, const lr_context_options *options, lr_error *err)
 {
-    lr__replica *trial;
-
     LR_TRY(load_policy(context, options, err));
     LR_TRY(load_identity(context, options, err));
     LR_TRY(check_suites(context, err));
-    LR_TRY(
-        lr__replica_new(context, &trial, err)); /* what wolfSSL refuses is found here, not later */
-    lr__replica_free(trial);
-    return LR_OK;
+    return lr__context_try(context, err); /* what wolfSSL refuses is found here, not later */
 }
 
 lr_status lr_context_new(const lr_context_options *options, lr_context **out, lr_error *err)
@@ -308,4 +304,22 @@ void lr__context_chain_of(const lr_context *context, const lr__gate_choice *choi
 
     *certificate = identity->certificates[0];
     *issuer = identity->certificate_count > 1 ? identity->certificates[1] : lr_slice_of(NULL, 0);
+}
+
+int64_t lr_context_not_after(const lr_context *context)
+{
+    int64_t earliest = INT64_MAX;
+
+    LR_CHECK(context != NULL);
+    for (uint32_t i = 0; i < context->identity_count; i++) {
+        const lr__identity *identity = &context->identities[i];
+
+        for (uint32_t j = 0; j < identity->certificate_count; j++) {
+            lr__x509 x509;
+
+            if (lr__x509_parse(identity->certificates[j], &x509) && x509.not_after < earliest)
+                earliest = x509.not_after;
+        }
+    }
+    return earliest;
 }

@@ -2,7 +2,8 @@
 /* lockring/context.h: identities and how they are used.
  *
  * A context is immutable and counted: certificate chains and keys, versions, suites, groups,
- * protocols. It is checked when it is made; the workers make their own replicas of it on first use.
+ * protocols. It is checked when it is made, by a handshake in memory too; the workers make their
+ * own replicas of it on first use.
  *
  * Threads  any.
  * Memory   everything in the options is copied, but for passphrases, which are used and forgotten;
@@ -100,6 +101,8 @@ LR_API LR_ANY const char *const *lr_ciphers(void);
 
 /* The leaf certificate of the first identity in DER; lives as long as the context. */
 LR_API LR_ANY lr_slice lr_context_certificate(const lr_context *context);
+/* When the first certificate of all its chains expires, in seconds since 1970. */
+LR_API LR_ANY int64_t lr_context_not_after(const lr_context *context);
 
 #ifdef __cplusplus
 }

@@ -96,6 +96,37 @@ static void a_polled_descriptor_is_closed_after_the_stop(const rig_world *w)
     rig_free(g);
 }
 
+/* They are ready, but the caller's array had no room for them. */
+static void what_was_not_seen_is_not_told_after_the_stop(const rig_world *w)
+{
+    enum { COUNT = 10 };
+    rig *g = rig_new(w, NULL);
+    int fds[COUNT];
+    uint32_t told = 0;
+
+    for (int i = 0; i < COUNT; i++) {
+        fds[i] = w->pipe_new(w->world);
+        (void)rig_poll(g, fds[i], POLLIN);
+    }
+    settle(g);
+    for (int i = 0; i < COUNT; i++)
+        w->pipe_write(w->world, fds[i]);
+    g->cap = 1;
+    while (rig_turn(g, 0) == 0)
+        w->progress(w->world);
+    g->cap = RIG_CAP;
+    for (int i = 0; i < COUNT; i++) {
+        rig_stop_poll(g, &g->conns[i]);
+        w->pipe_close(w->world, fds[i]);
+    }
+    for (int i = 0; i < COUNT; i++) {
+        RIG_UNTIL(g, !g->conns[i].on);
+        told += g->conns[i].told_count;
+    }
+    assert_int_equal(told, 1);
+    rig_free(g);
+}
+
 static void a_poll_tells_the_end(const rig_world *w)
 {
     rig *g = rig_new(w, NULL);
@@ -287,7 +318,6 @@ static void nonblocking_opens_wait_for_nobody(const rig_world *w)
     assert_int_equal(rig_file_now(f.g, &read), sizeof(bytes));
     assert_bytes(bytes, sizeof(bytes), 50);
     close_file(f.g, fd);
-    /* A file system that cannot say whether it would wait. */
     read.fd = fd = open_in(f.g, AT_FDCWD, "/proc/self/status", O_RDONLY | O_NONBLOCK, 0);
     read.offset = 0;
     assert_int_equal(rig_file_now(f.g, &read), sizeof(bytes));
@@ -332,6 +362,39 @@ static void many_files_at_once(const rig_world *w)
     folder_free(&f);
 }
 
+/* Nothing else happens that could end the wait. */
+static void no_wait_sleeps_on_what_is_done(const rig_world *w)
+{
+    rig *g = rig_new(w, NULL);
+    struct open_how how = {.flags = O_RDONLY | O_CLOEXEC};
+    lr__file_op op = {.kind = LR__FILE_OPEN, .fd = AT_FDCWD, .path = "/", .how = &how};
+    rig_conn *c = rig_file(g, &op), *p;
+    int fd = w->pipe_new(w->world);
+
+    while (c->on)
+        (void)rig_turn(g, UINT64_MAX);
+    assert_true(c->file_last >= 0);
+    close_file(g, c->file_last);
+    p = rig_poll(g, fd, POLLIN);
+    w->pipe_write(w->world, fd);
+    while (!p->told)
+        (void)rig_turn(g, UINT64_MAX);
+    rig_stop_poll(g, p);
+    while (p->on)
+        (void)rig_turn(g, UINT64_MAX);
+    w->pipe_close(w->world, fd);
+    p = rig_poll(g, fd, POLLIN);
+    while (p->on)
+        (void)rig_turn(g, UINT64_MAX);
+    assert_int_equal(p->poll_last, -EBADF);
+    c = rig_reach(g, &g->address, g->address_len);
+    while (rig_on(c, LR__OP_CONNECT) || g->accepted_count == 0)
+        (void)rig_turn(g, UINT64_MAX);
+    assert_int_equal(c->connect_last, 0);
+    w->backend->listen_close(w->world, g->accepted[--g->accepted_count]);
+    rig_free(g);
+}
+
 static int open_descriptors(void)
 {
     DIR *dir = opendir("/proc/self/fd");
@@ -371,6 +434,8 @@ const ring_contract_test ring_contract_files[] = {
     {"a_poll_begins_with_what_is_ready", a_poll_begins_with_what_is_ready, false},
     {"a_polled_descriptor_is_closed_after_the_stop", a_polled_descriptor_is_closed_after_the_stop,
      false},
+    {"what_was_not_seen_is_not_told_after_the_stop", what_was_not_seen_is_not_told_after_the_stop,
+     false},
     {"a_poll_tells_the_end", a_poll_tells_the_end, false},
     {"news_of_many_polls_is_not_lost", news_of_many_polls_is_not_lost, false},
     {"what_is_always_ready_is_not_polled", what_is_always_ready_is_not_polled, true},
@@ -378,6 +443,7 @@ const ring_contract_test ring_contract_files[] = {
     {"what_is_not_there_or_not_allowed", what_is_not_there_or_not_allowed, false},
     {"nonblocking_opens_wait_for_nobody", nonblocking_opens_wait_for_nobody, false},
     {"many_files_at_once", many_files_at_once, false},
+    {"no_wait_sleeps_on_what_is_done", no_wait_sleeps_on_what_is_done, false},
     {"a_ring_is_closed_with_files_in_flight", a_ring_is_closed_with_files_in_flight, false},
     {NULL, NULL, false},
 };

@@ -10,8 +10,10 @@ set(LOCKRING_PUBLIC_HEADERS
     include/lockring/file.h
     include/lockring/hello.h
     include/lockring/lockring.h
+    include/lockring/names.h
     include/lockring/run.h
     include/lockring/server.h
+    include/lockring/stats.h
     include/lockring/workers.h
 )
 
@@ -63,8 +65,10 @@ set(LOCKRING_TLS_SOURCES
     core/tls/rand.c
     core/tls/replica.c
     core/tls/selfsign.c
+    core/tls/sni.c
     core/tls/suites.c
     core/tls/suites_process.c
+    core/tls/trial.c
     core/tls/wolf.c
     core/tls/x509.c
 )
@@ -85,11 +89,14 @@ set(LOCKRING_RUN_SOURCES
     core/run/listener.c
     core/run/object.c
     core/run/outq.c
+    core/run/publish.c
     core/run/run.c
     core/run/server.c
+    core/run/stats.c
     core/run/steer.c
     core/run/version.c
     core/run/watch.c
+    core/run/watchdog.c
     core/run/worker.c
     core/run/worker_api.c
     core/run/workers.c
@@ -99,10 +106,19 @@ set(LOCKRING_RUN_SOURCES
 # compile it themselves: lockring_proto brings the library, they have the private one.
 set(LOCKRING_PROTO_SOURCES
     proto/echo.c
+    proto/http1.c
+    proto/http1_answer.c
     proto/http1_body.c
     proto/http1_parse.c
+    proto/http1_site.c
+    proto/http_demo.c
+    proto/http_echo.c
     proto/http_fields.c
+    proto/http_files.c
+    proto/http_info.c
     proto/http_path.c
+    proto/http_types.c
+    proto/stats_text.c
 )
 
 # tests/sim: the simulated back end.
@@ -119,6 +135,7 @@ set(LOCKRING_TOOLS
     lockring_serve
 )
 set(LOCKRING_TOOL_SOURCES
+    tools/access_log.c
     tools/serve_context.c
     tools/serve_options.c
 )
