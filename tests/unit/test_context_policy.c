@@ -215,7 +215,7 @@ static void s2_every_form_of_a_key_is_taken_in_der_too(void **state)
     assert_refused(&options, LR_EKEY, "key", "no private key");
     options.key = pki_file("client_sec1.der");
     assert_refused(&options, LR_EKEY, "private key", "");
-    options.cert = pki_file("client.der");
+    options.cert = pki_file("plain.pem");
     lr_context_release(made(&options));
     options.cert = pki_file("client_sec1.der");
     assert_refused(&options, LR_ECERTIFICATE, "cert", "");
