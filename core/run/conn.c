@@ -375,6 +375,7 @@ void lr__conn_on_closed(lr_conn *c)
     lr__buf_drop(&c->sealed, &w->buffers);
     lr__free(c->name);
     lr__free(c->alpn_chosen);
+    lr__peer_free(c->peer);
     if (c->why != &unexplained)
         lr__free((void *)(uintptr_t)c->why);
     if (c->user)
