@@ -5,6 +5,8 @@
  * waits for them, so no code runs in a signal handler and a signal that comes early is not lost.
  * The main thread makes everything, says that it listens, and waits for the workers' end. */
 #include "proto/echo.h"
+#include "proto/http_demo.h"
+#include "tools/access_log.h"
 #include "tools/serve_context.h"
 #include "tools/serve_options.h"
 
@@ -66,8 +68,19 @@ static int exit_code(lr_status status)
     return SERVE_EXIT_FAILED;
 }
 
-static lr_status make_workers(const serve_options *options, lr_workers **out, lr_error *err)
+/* Everything that has been made, in the order of making. */
+typedef struct program {
+    const serve_options *options;
+    lr_context *context;
+    access_log *log;
+    lr_http_demo *demo;
+    lr_workers *workers;
+    lr_server *server;
+} program;
+
+static lr_status make_workers(program *p, lr_error *err)
 {
+    const serve_options *options = p->options;
     lr_workers_options workers = {LR_WORKERS_OPTIONS,
                                   .worker_count = options->worker_count,
                                   .pin = options->pin,
@@ -75,30 +88,56 @@ static lr_status make_workers(const serve_options *options, lr_workers **out, lr
                                   .log_level = options->log_level,
                                   .stall_threshold_ms = options->stall_threshold_ms};
 
-    return lr_workers_new(&workers, out, err);
+    return lr_workers_new(&workers, &p->workers, err);
 }
 
-static lr_status make_server(const serve_options *options, lr_workers *workers, lr_context *context,
-                             lr_server **out, lr_error *err)
+static void on_log(lr_conn *c, const lr_http_log_entry *entry)
+{
+    access_log_add(lr_http_demo_user(c), lr_worker_wall_ms(lr_conn_worker(c)), entry);
+}
+
+/* The site of the http handler, and its log. */
+static lr_status make_site(program *p, lr_error *err)
+{
+    const serve_options *options = p->options;
+    lr_http_demo_options demo = {LR_HTTP_DEMO_OPTIONS, .root = options->root};
+    lr_status status = LR_OK;
+
+    if (options->handler != SERVE_HTTP)
+        return LR_OK;
+    if (options->access_log && !options->check_config)
+        status = access_log_open(options->access_log, &p->log, err);
+    if (p->log) {
+        demo.user = p->log;
+        demo.on_log = on_log;
+    }
+    return status == LR_OK ? lr_http_demo_new(&demo, &p->demo, err) : status;
+}
+
+static lr_status make_server(program *p, lr_error *err)
 {
     static const lr_handlers discard = {LR_HANDLERS};
+    const serve_options *options = p->options;
     lr_server_options server = {LR_SERVER_OPTIONS,
                                 .handlers = options->handler == SERVE_DISCARD ? &discard
                                                                               : lr_echo_handlers(),
-                                .context = context,
+                                .context = p->context,
                                 .handshake_timeout_ms = options->handshake_timeout_ms,
                                 .idle_timeout_ms = options->idle_timeout_ms,
                                 .fragment_size_max = options->fragment_size_max,
                                 .connection_count_max = options->connection_count_max};
-    lr_status status = lr_server_new(workers, &server, out, err);
+    lr_status status;
 
+    if (p->demo)
+        lr_http_demo_serve(p->demo, &server);
+    status = lr_server_new(p->workers, &server, &p->server, err);
     for (uint32_t i = 0; status == LR_OK && i < options->listen_count; i++) {
         const serve_listen *at = &options->listen[i];
         lr_listen_options listen = {LR_LISTEN_OPTIONS, .host = *at->host ? at->host : NULL,
                                     .port = at->port, .path = at->path,
                                     .share_port = options->share_port && !at->path};
 
-        status = lr_server_listen(*out, &listen, NULL, err);
+        status = lr_server_listen(p->server, &listen, NULL, err);
     }
     return status;
 }
@@ -151,29 +190,41 @@ static void block_signals(sigset_t *set)
     (void)pthread_sigmask(SIG_BLOCK, set, NULL);
 }
 
+static lr_status make_and_run(program *p, signals *from, lr_error *err)
+{
+    lr_status status = serve_context_make(p->options, &p->context, err);
+
+    if (status == LR_OK)
+        status = make_site(p, err);
+    if (status == LR_OK)
+        status = make_workers(p, err);
+    if (status != LR_OK)
+        return status;
+    if (p->options->check_config) {
+        printf("the configuration is right: listeners=%u certificates=%u workers=%u ring=%s\n",
+               p->options->listen_count, p->options->cert_count, lr_workers_count(p->workers),
+               lr_workers_ring(p->workers));
+        return LR_OK;
+    }
+    from->workers = p->workers;
+    status = make_server(p, err);
+    return status == LR_OK ? run(p->options, from, p->server, err) : status;
+}
+
 static int serve(const serve_options *options)
 {
     signals from = {.drain_ms = options->drain_timeout_ms, .log_level = options->log_level};
+    program p = {.options = options};
     lr_error err = {LR_OK, 0, 0, 0, ""};
-    lr_context *context = NULL;
-    lr_server *server = NULL;
     lr_status status;
 
     block_signals(&from.set);
-    status = serve_context_make(options, &context, &err);
-    if (status == LR_OK)
-        status = make_workers(options, &from.workers, &err);
-    if (status == LR_OK && options->check_config)
-        printf("the configuration is right: listeners=%u certificates=%u workers=%u ring=%s\n",
-               options->listen_count, options->cert_count, lr_workers_count(from.workers),
-               lr_workers_ring(from.workers));
-    if (status == LR_OK && !options->check_config)
-        status = make_server(options, from.workers, context, &server, &err);
-    if (status == LR_OK && !options->check_config)
-        status = run(options, &from, server, &err);
-    lr_server_free(server);
-    lr_workers_free(from.workers);
-    lr_context_release(context);
+    status = make_and_run(&p, &from, &err);
+    lr_server_free(p.server);
+    lr_workers_free(p.workers);
+    lr_http_demo_free(p.demo);
+    access_log_close(p.log);
+    lr_context_release(p.context);
     if (status == LR_OK)
         return SERVE_EXIT_OK;
     (void)fprintf(stderr, "lockring-serve: %s\n", err.text);

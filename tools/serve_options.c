@@ -233,15 +233,27 @@ static bool read_ciphers(serve_options *out, const char *name, const char *value
 
 static bool read_handler(serve_options *out, const char *name, const char *value)
 {
-    static const word words[] = {{"echo", SERVE_ECHO}, {"discard", SERVE_DISCARD}};
-    int handler = SERVE_ECHO;
-    bool ok;
+    static const word words[] = {
+        {"http", SERVE_HTTP}, {"echo", SERVE_ECHO}, {"discard", SERVE_DISCARD}};
+    int handler = SERVE_HTTP;
+    bool ok = read_word(name, value, words, COUNT_OF(words), &handler);
 
-    if (strcmp(value, "http") == 0)
-        return not_available(name, value);
-    ok = read_word(name, value, words, COUNT_OF(words), &handler);
     out->handler = (serve_handler)handler;
     return ok;
+}
+
+static bool read_root(serve_options *out, const char *name, const char *value)
+{
+    (void)name;
+    out->root = value;
+    return true;
+}
+
+static bool read_access_log(serve_options *out, const char *name, const char *value)
+{
+    (void)name;
+    out->access_log = value;
+    return true;
 }
 
 static bool read_fragment(serve_options *out, const char *name, const char *value)
@@ -330,8 +342,12 @@ static const struct option_row {
     {"--groups", "LIST", read_groups, "default X25519MLKEM768:X25519:P-256:P-384"},
     {"--alpn", "LIST", read_alpn,
      "protocols in the server's order, h2,http/1.1; default\n"
-     "none"},
-    {"--handler", "echo|discard", read_handler, "default echo"},
+     "http/1.1 for http, else none"},
+    {"--handler", "http|echo|discard", read_handler, "default http"},
+    {"--root", "DIR", read_root, "http: files under /"},
+    {"--access-log", "FILE", read_access_log,
+     "http: a line for each request, with the connection's\n"
+     "number as in the log; '-' is standard output"},
     {"--fragment", "N", read_fragment, "most bytes in a record, 512 to 16384; default 16384"},
     {"--handshake-timeout", "MS", read_handshake_timeout, "from accept; default 10000"},
     {"--idle-timeout", "MS", read_idle_timeout,
@@ -354,7 +370,6 @@ static const struct option_row {
     {"--request-cert", NULL, NULL, NULL},
     {"--require-cert", NULL, NULL, NULL},
     {"--profile", "NAME", NULL, NULL},
-    {"--root", "DIR", NULL, NULL},
     {"--ticket-keys", "FILE", NULL, NULL},
     {"--ticket-lifetime", "S", NULL, NULL},
     {"--ticket-rotation", "S", NULL, NULL},
@@ -431,6 +446,11 @@ static bool check_together(serve_options *out)
         return wrong("--passphrase-file: '%s' needs --key FILE", out->passphrase_file);
     if (out->version_min == LR_TLS_1_3 && out->version_max == LR_TLS_1_2)
         return wrong("--min-version: '1.3' is above --max-version '1.2'");
+    if (out->handler != SERVE_HTTP && (out->root || out->access_log))
+        return wrong("%s: '%s' is for --handler http", out->root ? "--root" : "--access-log",
+                     out->root ? out->root : out->access_log);
+    if (!out->alpn && out->handler == SERVE_HTTP)
+        out->alpn = "http/1.1";
     if (out->listen_count == 0)
         return read_listen(out, "--listen", "127.0.0.1:8443");
     return true;

@@ -16,7 +16,7 @@ enum {
 
 enum { SERVE_LISTEN_MAX = 64, SERVE_HOST_MAX = 255, SERVE_PATH_MAX = 107, SERVE_PAIRS_MAX = 8 };
 
-typedef enum serve_handler { SERVE_ECHO, SERVE_DISCARD } serve_handler;
+typedef enum serve_handler { SERVE_HTTP, SERVE_ECHO, SERVE_DISCARD } serve_handler;
 
 typedef struct serve_listen {
     const char *text;              /* as given */
@@ -39,6 +39,7 @@ typedef struct serve_options {
     lr_tls_version version_min, version_max;
     const char *groups, *alpn, *ciphers;
     serve_handler handler;
+    const char *root, *access_log; /* of the http handler; null: none */
     uint32_t fragment_size_max;
     uint32_t handshake_timeout_ms;
     uint32_t idle_timeout_ms;

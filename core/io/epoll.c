@@ -764,6 +764,7 @@ const lr__backend lr__backend_epoll = {
     .wait = epoll_wait_turn,
     .wake = epoll_wake,
     .now = epoll_now,
+    .clock = lr__real_clock,
     .wall_ms = lr__real_wall_ms,
     .random = lr__real_random,
     .accept = epoll_accept,

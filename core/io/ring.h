@@ -159,6 +159,7 @@ typedef struct lr__backend {
     void (*wake)(lr__ring *ring); /* any thread: ends the current wait, or the next one */
 
     uint64_t (*now)(lr__ring *ring);    /* monotonic ns, read when the last wait returned */
+    uint64_t (*clock)(lr__ring *ring);  /* the same clock, read now */
     int64_t (*wall_ms)(lr__ring *ring); /* ms since 1970, read now */
     bool (*random)(lr__ring *ring, void *out, size_t size);
 
@@ -224,6 +225,11 @@ static inline void lr__ring_wake(lr__ring *ring)
 static inline uint64_t lr__ring_now(lr__ring *ring)
 {
     return ring->backend->now(ring);
+}
+
+static inline uint64_t lr__ring_clock(lr__ring *ring)
+{
+    return ring->backend->clock(ring);
 }
 
 static inline void lr__ring_accept(lr__ring *ring, int listener, lr__id id)

@@ -9,6 +9,7 @@
 #define LR_CORE_IO_SLOTS_H
 
 #include "core/base/check.h"
+#include "core/base/count.h"
 #include "core/io/ring.h"
 
 enum {
@@ -56,13 +57,5 @@ uint32_t lr__slots_take_refused(lr__slots *slots, lr__completion *out, uint32_t 
 
 /* For an id that has no slot: does end() by close(2). */
 void lr__slots_refuse_end(lr__slots *slots, int sock, lr__id id, bool reset);
-
-/* Statistics have one writer: a plain store, which other threads may read. */
-static inline void lr__count_add(_Atomic uint64_t *counter, uint64_t more)
-{
-    uint64_t value = atomic_load_explicit(counter, memory_order_relaxed);
-
-    atomic_store_explicit(counter, value + more, memory_order_relaxed);
-}
 
 #endif

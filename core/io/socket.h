@@ -34,6 +34,7 @@ bool lr__socket_accept_is_transient(int error);
 uint64_t lr__clock_now(void); /* CLOCK_MONOTONIC in ns */
 
 /* Entries of lr__backend that are the same for every back end with real sockets. */
+uint64_t lr__real_clock(lr__ring *ring);
 int64_t lr__real_wall_ms(lr__ring *ring);
 bool lr__real_random(lr__ring *ring, void *out, size_t size);
 int lr__real_listen(void *world, const lr__listen_options *options);

@@ -771,6 +771,7 @@ const lr__backend lr__backend_uring = {
     .wait = uring_wait,
     .wake = uring_wake,
     .now = uring_now,
+    .clock = lr__real_clock,
     .wall_ms = lr__real_wall_ms,
     .random = lr__real_random,
     .accept = uring_accept,

@@ -51,6 +51,8 @@ bool lr__conn_may_enter(lr__conn_state from, lr__conn_state to)
 void lr__conn_enter(lr_conn *c, lr__conn_state state)
 {
     LR_CHECK(lr__conn_may_enter(c->state, state));
+    if (c->is_tls && c->state < LR__CONN_OPEN && state >= LR__CONN_OPEN)
+        lr__stats_sub(&c->worker->stats, LR__STAT_handshaking, 1);
     c->state = state;
 }
 
@@ -135,15 +137,24 @@ static void remember_remote(lr_conn *c)
         memcpy(&c->remote, &name, sizeof(c->remote));
 }
 
+static lr__stat open_kind(const lr_conn *c)
+{
+    if (c->part->server->is_client)
+        return LR__STAT_open_made;
+    return c->is_tls ? LR__STAT_open_tls : LR__STAT_open_plain;
+}
+
 /* It has its place in the part from here on, until on_close has returned. */
 static void join_part(lr_conn *c)
 {
     lr__part *part = c->part;
+    lr__stats *stats = &c->worker->stats;
 
     lr__list_append(&part->conns, &c->node);
-    atomic_store_explicit(&part->conn_count,
-                          atomic_load_explicit(&part->conn_count, memory_order_relaxed) + 1,
-                          memory_order_relaxed);
+    lr__count_add(&part->conn_count, 1);
+    lr__stats_add(stats, open_kind(c), 1);
+    if (c->is_tls)
+        lr__stats_add(stats, LR__STAT_handshaking, 1);
     log_conn(c, LR_LOG_DEBUG, "conn_open");
 }
 
@@ -152,9 +163,9 @@ static void leave_part(lr_conn *c)
     lr__part *part = c->part;
 
     lr__list_remove(&c->node);
-    atomic_store_explicit(&part->conn_count,
-                          atomic_load_explicit(&part->conn_count, memory_order_relaxed) - 1,
-                          memory_order_relaxed);
+    lr__count_sub(&part->conn_count, 1);
+    lr__stats_sub(&c->worker->stats, open_kind(c), 1);
+    lr__stats_closed(&c->worker->stats, c->why);
     lr__part_give_place(part);
 }
 
@@ -165,6 +176,8 @@ static void refuse_socket(lr__part *part, int sock, lr_status why)
     uint64_t before;
 
     w->ring->backend->abandon(w->workers->world, sock);
+    lr__stats_add(&w->stats,
+                  why == LR_ENOMEM ? LR__STAT_refused_memory : LR__STAT_refused_connections, 1);
     lr__log_limited(&w->workers->log, &w->log_limit, w->now_ns, LR_LOG_WARN,
                     "conn_refused worker=%u status=%s", w->index, lr_status_name(why));
     if (!part->server->on_refused)
@@ -177,6 +190,9 @@ static void refuse_socket(lr__part *part, int sock, lr_status why)
 void lr__conn_enter_open(lr_conn *c)
 {
     lr__conn_enter(c, LR__CONN_OPEN);
+    if (c->is_tls)
+        lr__stats_add(&c->worker->stats,
+                      c->facts.resumed ? LR__STAT_handshakes_resumed : LR__STAT_handshakes_full, 1);
     lr__conn_arm_deadline(c, c->worker->now_ns, c->part->server->idle_timeout_ms);
     (void)lr__hook_conn(c, LR__HOOK_SECURE, c->part->server->handlers.on_secure);
     if (c->part->draining)
@@ -189,6 +205,7 @@ void lr__conn_open(const lr__listener *listener, int sock)
     lr_worker *w = part->worker;
     lr_conn *c;
 
+    lr__stats_accepted(w);
     if (!lr__part_take_place(part)) {
         refuse_socket(part, sock, LR_ECONNECTIONS);
         return;
@@ -225,6 +242,7 @@ lr_conn *lr__conn_make(lr__part *part, int sock, const struct sockaddr_storage *
         memcpy(&c->remote, address, sizeof(c->remote));
     else
         c->remote.sin6_family = AF_UNIX;
+    lr__stats_add(&w->stats, LR__STAT_made, 1);
     join_part(c);
     lr__conn_arm_deadline(c, w->now_ns, part->server->handshake_timeout_ms);
     lr__ring_connect(w->ring, sock, c->id, (const struct sockaddr *)address, len);
@@ -284,6 +302,7 @@ void lr__conn_fail(lr_conn *c, const lr_error *why, bool linger)
     if (lr__conn_is_over(c))
         return;
     first = keep_why(c, why);
+    lr__stats_failed(&c->worker->stats, why, before_secure && first, c->is_tls);
     log_conn(c, LR_LOG_INFO, before_secure ? "handshake_failed" : "conn_failed");
     if (before_secure && first) {
         lr__hook_why(c, LR__HOOK_CLIENT_ERROR, c->part->server->handlers.on_client_error, why);
@@ -346,8 +365,11 @@ void lr__conn_on_closed(lr_conn *c)
     lr__hook_why(c, LR__HOOK_CLOSE, part->server->handlers.on_close, c->why);
     leave_part(c);
     lr__conn_gate_free(c);
+    if (c->engine)
+        w->live.engines--;
     lr__engine_free(c->engine);
     lr__worker_replica_done(w, c->replica);
+    w->live.parked_bytes -= lr__buf_len(&c->parked);
     lr__buf_drop(&c->parked, &w->buffers);
     lr__buf_drop(&c->sending, &w->buffers);
     lr__buf_drop(&c->sealed, &w->buffers);

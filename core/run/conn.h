@@ -110,6 +110,7 @@ typedef struct lr__conn_gate {
     lr__ask *ask;        /* open; the connection is PARKED */
     lr_context *context; /* a reference; null: not chosen yet */
     lr_bytes *staple;    /* a reference, or null */
+    uint64_t hello_ns;   /* the turn in which the first ClientHello was complete */
 } lr__conn_gate;
 
 /* The server name as it was sent and in its canonical form, in one block. */

@@ -108,14 +108,31 @@ static bool ask_staple(lr_conn *c)
     return true;
 }
 
+/* The table of names, then the server's own. */
+static bool choose_context(lr_conn *c)
+{
+    const lr__table *table = atomic_load_explicit(&c->part->table, memory_order_relaxed);
+    lr_context *found = c->name ? lr__names_lookup(&table->names, c->gate->first.name) : NULL;
+    lr__hello_fault fault;
+
+    if (!found && c->name && table->refuse_unknown) {
+        (void)lr__hello_refuse(&fault, LR_ENAME, LR__ALERT_UNRECOGNIZED_NAME,
+                               "no context has this server name");
+        lr__conn_refuse(c, &fault);
+        return false;
+    }
+    c->gate->context = lr_context_retain(found ? found : table->context);
+    return true;
+}
+
 /* The context is known: is there anything in common with the client? */
 static bool decide(lr_conn *c)
 {
     lr__conn_gate *gate = c->gate;
     lr__hello_fault fault;
 
-    if (!gate->context)
-        gate->context = lr_context_retain(c->part->server->context);
+    if (!gate->context && !choose_context(c))
+        return false;
     if (lr__gate_decide_alpn(&gate->first, gate->context, c->alpn, &gate->choice, &fault) == LR_OK)
         return true;
     lr__conn_refuse(c, &fault);

@@ -81,6 +81,7 @@ static bool make_engine(lr_conn *c)
         status =
             lr__engine_new(c->replica, &c->gate->choice, &c->sealed, &w->buffers, &c->engine, &why);
     if (status == LR_OK) {
+        w->live.engines++;
         lr__conn_enter(c, LR__CONN_HANDSHAKE);
         return true;
     }
@@ -162,6 +163,7 @@ static void on_hello_complete(lr_conn *c)
         return;
     }
     gate->step = LR__GATE_HELLO;
+    gate->hello_ns = c->worker->now_ns;
     lr__conn_decide(c);
 }
 
@@ -219,6 +221,7 @@ static void on_handshake_done(lr_conn *c)
     }
     lr__engine_read_facts(c->engine, &c->facts);
     c->alpn = c->gate->choice.alpn;
+    lr__histogram_add(&c->worker->stats.handshake_ns, c->worker->now_ns - c->gate->hello_ns);
     lr__conn_gate_free(c);
     lr__conn_enter_open(c);
 }

@@ -90,6 +90,12 @@ const char *lr_conn_group(const lr_conn *c)
     return lr__group_name(c->facts.group);
 }
 
+bool lr_conn_is_resumed(const lr_conn *c)
+{
+    LR_CHECK(c != NULL);
+    return c->facts.resumed;
+}
+
 lr_slice lr_conn_servername(const lr_conn *c)
 {
     LR_CHECK(c != NULL);

@@ -84,6 +84,7 @@ static bool park(lr_conn *c)
             lr__conn_fail(c, &why, false);
             return false;
         }
+        c->worker->live.parked_bytes += held->len;
         release_first(c);
     }
     return true;
@@ -121,6 +122,7 @@ void lr__conn_on_recv(lr_conn *c, const lr__completion *completion)
             return;
         }
         c->bytes.wire_in += (uint64_t)completion->res;
+        lr__stats_add(&c->worker->stats, LR__STAT_wire_in, (uint64_t)completion->res);
         if (c->state != LR__CONN_ENDING) /* there only output that is taken counts as life */
             c->active_ns = c->worker->now_ns;
         hold(c, completion);
@@ -164,10 +166,12 @@ static bool advance_record(lr_conn *c, lr_slice *in)
         if (len == 0)
             return true;
         c->bytes.app_in += len;
+        lr__stats_add(&w->stats, LR__STAT_app_in, len);
         lr__hook_data(c, lr_slice_of(w->plaintext, len));
         return true;
     }
     if (status == LR_ECLOSED) {
+        lr__stats_alert(&w->stats, false, 0);
         in->len = 0; /* nothing counts behind a close_notify (RFC 8446 6.1) */
         on_peer_ended(c);
     } else if (status != LR_EAGAIN) {
@@ -193,6 +197,7 @@ static void deliver(lr_conn *c, lr_slice *in)
 
     in->len = 0;
     c->bytes.app_in += bytes.len;
+    lr__stats_add(&c->worker->stats, LR__STAT_app_in, bytes.len);
     lr__hook_data(c, bytes);
 }
 
@@ -296,8 +301,10 @@ static void advance_input(lr_conn *c)
         in.len = len < LR__RECV_BUFFER_SIZE ? len : LR__RECV_BUFFER_SIZE;
         len = (uint32_t)in.len;
         advance_buffer(c, &in);
-        if (!lr__conn_is_over(c))
-            lr__buf_consume(&c->parked, &w->buffers, len - in.len);
+        if (lr__conn_is_over(c))
+            return;
+        w->live.parked_bytes -= len - in.len;
+        lr__buf_consume(&c->parked, &w->buffers, len - in.len);
         return;
     }
     if (c->held_count == 0)

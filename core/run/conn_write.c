@@ -39,11 +39,19 @@ void lr__conn_mark_queue(lr_conn *c)
         c->above_high = true;
 }
 
+/* Before there is an engine no peer has said what it takes. */
 static uint32_t fragment_max(const lr_conn *c)
 {
-    uint32_t peer_max = c->is_tls ? lr__engine_fragment_max(c->engine) : LR__FRAGMENT_MAX;
+    uint32_t peer_max = c->engine ? lr__engine_fragment_max(c->engine) : LR__FRAGMENT_MAX;
 
     return c->fragment_size_max < peer_max ? c->fragment_size_max : peer_max;
+}
+
+uint32_t lr_conn_fragment_size_max(const lr_conn *c)
+{
+    LR_BUG_IF(!c, 0);
+    lr__dcheck_on_worker(c->worker);
+    return c->is_tls ? fragment_max(c) : LR__FRAGMENT_MAX;
 }
 
 /* How many bytes the next records that fit one send may take of len. */
@@ -111,6 +119,7 @@ static lr_status has_room(lr_conn *c, size_t len)
 static void wrote(lr_conn *c, size_t len)
 {
     c->bytes.app_out += len;
+    lr__stats_add(&c->worker->stats, LR__STAT_app_out, len);
     lr__conn_mark_queue(c);
     lr__conn_schedule_flush(c);
 }
@@ -216,6 +225,7 @@ static size_t pull(lr_conn *c, const lr_source *source, size_t want)
     LR_CHECK(got <= (int64_t)want); /* it wrote beyond what it was given */
     if (got > 0) {
         c->bytes.app_out += (uint64_t)got;
+        lr__stats_add(&w->stats, LR__STAT_app_out, (uint64_t)got);
         return (size_t)got;
     }
     if (got == 0)
@@ -283,6 +293,8 @@ static void finish_output(lr_conn *c)
 
     if (c->ending == LR__ENDING_FIN)
         return;
+    if (c->ending == LR__ENDING_CLEAN && c->engine)
+        lr__stats_alert(&w->stats, true, 0); /* close_notify */
     c->ending = LR__ENDING_FIN;
     if (c->fin_received || w->ring->backend->shutdown_write(w->ring, c->sock) != 0) {
         lr__conn_close(c, false);
@@ -337,6 +349,7 @@ void lr__conn_on_sent(lr_conn *c, const lr__completion *completion)
     c->send_armed = false;
     if (completion->res > 0) {
         c->bytes.wire_out += (uint64_t)completion->res;
+        lr__stats_add(&c->worker->stats, LR__STAT_wire_out, (uint64_t)completion->res);
         c->active_ns = c->worker->now_ns;
     }
     lr__buf_drop(&c->sending, &c->worker->buffers);

@@ -173,7 +173,7 @@ lr_status lr_file_open(lr_worker *worker, const lr_file_options *given,
     LR_BUG_IF(!options.path, LR_EINVAL);
     if (worker->finishing)
         return LR_ESTATE;
-    file = lr__object_take(worker);
+    file = lr__object_take(worker, &worker->live.files);
     if (!file)
         return LR_ENOMEM;
     size = strlen(options.path) + 1;

@@ -51,6 +51,7 @@ static void wait_for_room(lr__listener *listener, lr__listener_state state, int 
     lr_worker *w = listener->worker;
 
     listener->state = state;
+    lr__stats_add(&w->stats, LR__STAT_accept_pauses, 1);
     lr__log_limited(&w->workers->log, &w->log_limit, w->now_ns, LR_LOG_WARN,
                     "accept_paused worker=%u listener=%u error=%s retry_ms=%u", w->index,
                     lr__id_slot(listener->id), lr__errno_name(error), listener->retry_ms);

@@ -8,7 +8,7 @@ void lr__objects_init(lr_worker *w)
     lr__slab_init(&w->objects, LR__OBJECT_SIZE, LR__SLAB_SLOT_MAX - LR__OBJECT_SLOT_FIRST);
 }
 
-void *lr__object_take(lr_worker *w)
+void *lr__object_take(lr_worker *w, uint64_t *live)
 {
     uint32_t slot, generation;
     lr__object *object = lr__slab_take(&w->objects, &slot, &generation);
@@ -17,12 +17,15 @@ void *lr__object_take(lr_worker *w)
         return NULL;
     object->worker = w;
     object->slot = slot;
+    object->live = live;
+    (*live)++;
     object->id = lr__id_make(LR__OBJECT_SLOT_FIRST + slot, generation);
     return object;
 }
 
 void lr__object_give(lr__object *object)
 {
+    (*object->live)--;
     lr__slab_give(&object->worker->objects, object->slot);
 }
 

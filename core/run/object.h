@@ -17,13 +17,15 @@ typedef struct lr__object {
     lr_worker *worker;
     lr__id id;
     uint32_t slot;
-    bool closed; /* the program does not know it any more */
+    uint64_t *live; /* counts those of its kind */
+    bool closed;    /* the program does not know it any more */
     void (*on_completion)(struct lr__object *object, const lr__completion *completion);
     void (*close)(struct lr__object *object); /* at the worker's end, if the program did not */
 } lr__object;
 
 void lr__objects_init(lr_worker *w);
-void *lr__object_take(lr_worker *w); /* zeroed but for its head; null: no memory */
+/* Zeroed but for its head; null: no memory. live: of its kind, in w->live. */
+void *lr__object_take(lr_worker *w, uint64_t *live);
 void lr__object_give(lr__object *object);
 void lr__object_dispatch(lr_worker *w, const lr__completion *completion);
 void lr__objects_close(lr_worker *w); /* those that are left */

@@ -59,8 +59,8 @@ static lr_status adopt(lr_server *s, const lr_server_options *given, const char 
         options.handshake_timeout_ms ? options.handshake_timeout_ms : HANDSHAKE_TIMEOUT_MS;
     s->idle_timeout_ms = options.idle_timeout_ms ? options.idle_timeout_ms : LR_NONE;
     s->fragment_size_max = options.fragment_size_max ? options.fragment_size_max : LR__FRAGMENT_MAX;
-    s->context = options.context ? lr_context_retain(options.context) : NULL;
-    return LR_OK;
+    s->has_context = options.context != NULL;
+    return lr__publication_init(&s->publication, options.context, options.refuse_unknown_name, err);
 }
 
 static lr_status make_parts(lr_server *s, lr_error *err)
@@ -75,6 +75,7 @@ static lr_status make_parts(lr_server *s, lr_error *err)
 
         part->server = s;
         part->worker = on->list[i];
+        (void)lr__part_adopt(part);
         lr__list_init(&part->conns);
         lr__timer_init(&part->drain_deadline, on_drain_deadline);
         lr__slab_init(&part->users, s->conn_user_size ? s->conn_user_size : 1, LR__CONNECTIONS_MAX);
@@ -92,7 +93,7 @@ static void free_parts(lr_server *s)
     for (uint32_t i = 0; s->parts && i < s->workers->count; i++)
         lr__free(s->parts[i].worker_user);
     lr__free(s->parts);
-    lr_context_release(s->context);
+    lr__publication_fini(&s->publication);
 }
 
 lr_status lr__server_init(lr_server *s, lr_workers *on, const lr_server_options *options,
@@ -279,7 +280,7 @@ static lr_status check_listen(const lr_server *s, const lr_listen_options *optio
                         LR__LISTENERS_MAX);
     if (options->path && (options->host || options->port || options->share_port))
         return lr__fail(err, LR_EOPTION, "lr_listen_options: path goes with no host and port");
-    if (!options->plain && !s->context)
+    if (!options->plain && !s->has_context)
         return lr__fail(err, LR_EOPTION, "lr_listen_options: a server without context is plain");
     return LR_OK;
 }
@@ -493,6 +494,8 @@ void lr__part_control(lr__part *part)
 {
     int drain = atomic_load(&part->server->drain);
 
+    if (lr__part_adopt(part))
+        lr__worker_drop_replicas(part->worker);
     if (drain >= LR__DRAIN_YES && !part->draining)
         begin_drain(part);
     if (drain == LR__DRAIN_CUT && !part->cut)

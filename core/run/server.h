@@ -9,6 +9,7 @@
 #include "core/base/list.h"
 #include "core/base/slab.h"
 #include "core/base/timer.h"
+#include "core/run/publish.h"
 
 #include <lockring/server.h>
 
@@ -20,10 +21,12 @@ struct lr_worker;
 typedef struct lr__part {
     lr_server *server;
     struct lr_worker *worker;
-    lr__slab users;    /* lr_conn_user() bytes */
-    lr__list conns;    /* lr_conn.node */
-    void *worker_user; /* lr_server_worker_user() */
-    bool started;      /* on_worker_start has run */
+    lr__slab users;             /* lr_conn_user() bytes */
+    lr__list conns;             /* lr_conn.node */
+    void *worker_user;          /* lr_server_worker_user() */
+    _Atomic(lr__table *) table; /* in use; written by the worker (setup before it starts), read by
+                                 * publishers */
+    bool started;               /* on_worker_start has run */
     bool draining;
     bool cut; /* what is left was aborted, and what still comes will be */
     lr__timer drain_deadline;
@@ -43,9 +46,9 @@ enum { LR__DRAIN_NO = 0, LR__DRAIN_YES = 1, LR__DRAIN_CUT = 2 };
 struct lr_server {
     lr_workers *workers;
     lr_handlers handlers;
-    lr_context *context;
+    lr__publication publication;
     void *user;
-    bool is_client;
+    bool is_client, has_context;
     uint32_t conn_user_size, worker_user_size;
     uint32_t connection_count_max; /* LR_NONE: none */
     void (*on_refused)(lr_worker *w, lr_server *s, lr_status why);

@@ -74,7 +74,7 @@ lr_status lr_worker_watch_fd(lr_worker *worker, int fd, unsigned events,
     *out = NULL;
     if (worker->finishing)
         return LR_ESTATE;
-    watch = lr__object_take(worker);
+    watch = lr__object_take(worker, &worker->live.watches);
     if (!watch)
         return LR_ENOMEM;
     watch->object.on_completion = on_completion;

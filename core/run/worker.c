@@ -233,6 +233,7 @@ bool lr__worker_turn(lr_worker *w)
     deliver(lr__mailbox_take(&w->mailbox));
     look_at_control(w);
     flush(w);
+    lr__stats_turn(w, count);
     if (!w->finishing && is_over(w))
         stop_parts(w);
     if (w->finishing && w->objects.live == 0 && w->asks.open == 0) {
@@ -257,13 +258,12 @@ static void close_ring(lr_worker *w)
 void lr__worker_close(lr_worker *w)
 {
     lr__current *before;
-    lr__list *node;
 
     if (!w->ring)
         return;
     before = lr__current_set(&w->current);
-    while ((node = lr__list_pop(&w->idle_replicas)) != NULL)
-        lr__replica_free(LR_CONTAINER_OF(node, lr__replica, idle));
+    lr__worker_drop_replicas(w);
+    lr__stats_publish(w);
     (void)lr__current_set(before);
     lr__timers_fini(&w->timers);
     lr__slab_fini(&w->conns);
@@ -321,12 +321,14 @@ lr_status lr__worker_replica(lr_worker *w, lr_context *context, lr__replica **ou
     for (lr__list *node = bucket->next; node != bucket && !found; node = node->next) {
         lr__replica *replica = LR_CONTAINER_OF(node, lr__replica, node);
 
-        if (replica->context == context)
+        if (replica->context == context && !replica->stale)
             found = replica;
     }
     if (!found) {
         LR_TRY(lr__replica_new(context, &found, err));
         lr__list_append(bucket, &found->node);
+        found->not_after = lr_context_not_after(context);
+        lr__stats_replica_came(w, found->not_after);
     } else if (found->conn_count == 0) {
         lr__list_remove(&found->idle);
         w->idle_replica_count--;
@@ -336,13 +338,38 @@ lr_status lr__worker_replica(lr_worker *w, lr_context *context, lr__replica **ou
     return LR_OK;
 }
 
+static void free_replica(lr_worker *w, lr__replica *replica)
+{
+    int64_t not_after = replica->not_after;
+
+    lr__replica_free(replica);
+    lr__stats_replica_gone(w, not_after);
+}
+
+void lr__worker_drop_replicas(lr_worker *w)
+{
+    lr__list *node;
+
+    while ((node = lr__list_pop(&w->idle_replicas)) != NULL)
+        free_replica(w, LR_CONTAINER_OF(node, lr__replica, idle));
+    w->idle_replica_count = 0;
+    for (uint32_t i = 0; i < LR__REPLICA_BUCKETS; i++) {
+        for (node = w->replicas[i].next; node != &w->replicas[i]; node = node->next)
+            LR_CONTAINER_OF(node, lr__replica, node)->stale = true;
+    }
+}
+
 void lr__worker_replica_done(lr_worker *w, lr__replica *replica)
 {
     if (!replica || --replica->conn_count != 0)
         return;
+    if (replica->stale) {
+        free_replica(w, replica);
+        return;
+    }
     lr__list_append(&w->idle_replicas, &replica->idle);
     if (++w->idle_replica_count <= LR__IDLE_REPLICAS_MAX)
         return;
     w->idle_replica_count--;
-    lr__replica_free(LR_CONTAINER_OF(w->idle_replicas.next, lr__replica, idle));
+    free_replica(w, LR_CONTAINER_OF(w->idle_replicas.next, lr__replica, idle));
 }

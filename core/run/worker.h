@@ -18,6 +18,7 @@
 #include "core/io/ring.h"
 #include "core/run/ask.h"
 #include "core/run/listener.h"
+#include "core/run/stats.h"
 #include "core/tls/context.h"
 #include "core/tls/rand.h"
 
@@ -81,6 +82,8 @@ typedef struct lr_worker {
     uint64_t hook_calls;
     uint32_t control_seen; /* of workers->control */
     uint32_t closed_since_trim;
+    lr__live live;
+    lr__stats stats; /* written by the worker, read by any thread */
     lr__timer trim;
     lr__completion completions[LR__COMPLETIONS_PER_TURN];
 
@@ -119,6 +122,8 @@ void lr__user_timers_free(lr_worker *w); /* those that the program left */
  */
 lr_status lr__worker_replica(lr_worker *w, lr_context *context, lr__replica **out, lr_error *err);
 void lr__worker_replica_done(lr_worker *w, lr__replica *replica); /* null is allowed */
+/* Contexts have changed: replicas go as soon as nobody uses them, and are made anew on use. */
+void lr__worker_drop_replicas(lr_worker *w);
 
 /* A connection of this worker has gone: descriptors and memory may be free again. */
 void lr__worker_conn_gone(lr_worker *w);

@@ -29,6 +29,12 @@ uint32_t lr_worker_index(const lr_worker *worker)
     return worker->index;
 }
 
+lr_workers *lr_worker_workers(const lr_worker *worker)
+{
+    LR_CHECK(worker != NULL);
+    return worker->workers;
+}
+
 lr_worker *lr_workers_worker(lr_workers *workers, uint32_t index)
 {
     LR_BUG_IF(!workers, NULL);
@@ -134,6 +140,7 @@ lr_status lr_timer_new(lr_worker *worker, void (*fire)(lr_timer *timer, void *us
         return LR_ENOMEM;
     lr__timer_init(&timer->timer, on_fire);
     lr__list_append(&worker->user_timers, &timer->node);
+    worker->live.timers++;
     timer->worker = worker;
     timer->fire = fire;
     timer->user = user;
@@ -169,6 +176,7 @@ void lr_timer_free(lr_timer *timer)
     lr__dcheck_on_worker(timer->worker);
     lr__timer_cancel(&timer->worker->timers, &timer->timer);
     lr__list_remove(&timer->node);
+    timer->worker->live.timers--;
     lr__free(timer);
 }
 

@@ -12,6 +12,7 @@
 #include "core/run/conn.h"
 #include "core/run/server.h"
 #include "core/run/steer.h"
+#include "core/run/watchdog.h"
 #include "core/run/worker.h"
 
 #include <errno.h>
@@ -102,6 +103,8 @@ static lr_status make_workers(lr_workers *workers, const lr_workers_options *opt
     workers->pinned =
         options->pin == LR_ON || (options->pin != LR_OFF && workers->count <= cpu_count);
     workers->steer = options->steer;
+    workers->stall_threshold_ms =
+        options->stall_threshold_ms == LR_NONE ? 0 : options->stall_threshold_ms;
     workers->list = lr__alloc_zero(workers->count, sizeof(workers->list[0]));
     if (!workers->list)
         return lr__fail(err, LR_ENOMEM, "lr_workers: out of memory");
@@ -237,6 +240,8 @@ lr_status lr_workers_start(lr_workers *workers, lr_error *err)
     LR_BUG_IF(!workers, LR_EINVAL);
     if (atomic_exchange(&workers->begun, true))
         return lr__fail(err, LR_ESTATE, "lr_workers_start: these workers have been started");
+    if (workers->stall_threshold_ms != 0)
+        LR_TRY(lr__watchdog_start(workers, workers->stall_threshold_ms, &workers->watchdog, err));
     workers->started = true;
     for (uint32_t i = 0; i < workers->count; i++)
         atomic_store(&workers->list[i]->taken, true);
@@ -289,6 +294,8 @@ void lr_workers_join(lr_workers *workers)
         LR_CHECK(pthread_join(w->thread, NULL) == 0);
         w->thread_started = false;
     }
+    lr__watchdog_end(workers->watchdog); /* the last: it looks at hooks of a drain too */
+    workers->watchdog = NULL;
     workers->started = false;
 }
 

@@ -13,6 +13,7 @@
 #include <stdatomic.h>
 
 struct lr_server;
+struct lr__watchdog;
 
 enum { LR__SERVERS_MAX = 64 };
 
@@ -23,15 +24,18 @@ struct lr_workers {
     uint32_t count;
     bool pinned;
     lr_toggle steer;
-    bool started; /* threads of ours have been started, and not yet joined */
+    uint32_t stall_threshold_ms;   /* 0: no watchdog */
+    struct lr__watchdog *watchdog; /* while threads of ours run */
+    bool started;                  /* threads of ours have been started, and not yet joined */
     struct lr_worker **list;
     struct lr_server *servers[LR__SERVERS_MAX]; /* null where one was freed */
     uint32_t server_count;
 
-    _Atomic bool begun;       /* some worker has had a thread: set by start and run */
-    _Atomic uint32_t running; /* threads inside lr_workers_run() */
-    _Atomic uint32_t control; /* raised by stop and drain, from any thread; workers compare */
-    _Atomic bool stopping;    /* set once, by any thread: end when the last connection has ended */
+    _Atomic bool begun;          /* some worker has had a thread: set by start and run */
+    _Atomic uint32_t running;    /* threads inside lr_workers_run() */
+    _Atomic uint32_t control;    /* raised by stop and drain, from any thread; workers compare */
+    _Atomic bool imbalance_said; /* set by the first worker that sees it, which logs it */
+    _Atomic bool stopping; /* set once, by any thread: end when the last connection has ended */
 };
 
 /* lr_workers_new() for a back end and a world of the caller's: simulation. */

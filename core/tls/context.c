@@ -255,3 +255,21 @@ void lr__context_chain_of(const lr_context *context, const lr__gate_choice *choi
     *certificate = identity->certificates[0];
     *issuer = identity->certificate_count > 1 ? identity->certificates[1] : lr_slice_of(NULL, 0);
 }
+
+int64_t lr_context_not_after(const lr_context *context)
+{
+    int64_t earliest = INT64_MAX;
+
+    LR_CHECK(context != NULL);
+    for (uint32_t i = 0; i < context->identity_count; i++) {
+        const lr__identity *identity = &context->identities[i];
+
+        for (uint32_t j = 0; j < identity->certificate_count; j++) {
+            lr__x509 x509;
+
+            if (lr__x509_parse(identity->certificates[j], &x509) && x509.not_after < earliest)
+                earliest = x509.not_after;
+        }
+    }
+    return earliest;
+}

@@ -45,7 +45,9 @@ typedef struct lr__replica {
     lr__list node;       /* in the worker's table of replicas */
     lr__list idle;       /* in the worker's list of those that no connection uses */
     uint32_t conn_count; /* that use it */
+    bool stale;          /* no new connection gets it */
     lr_context *context; /* a reference */
+    int64_t not_after;   /* lr_context_not_after(); by the worker */
     struct WOLFSSL_CTX *ctx[LR__IDENTITY_MAX]; /* one for each identity */
 } lr__replica;
 

@@ -84,6 +84,8 @@ LR_API LR_WORKER size_t lr_conn_queued(const lr_conn *c); /* bytes that wait, se
 /* Application data goes out in records of at most this many bytes from now on (S85): 512..16384,
  * false and no change otherwise. A smaller limit negotiated by the peer (RFC 6066) still holds. */
 LR_API LR_WORKER bool lr_conn_set_fragment_size_max(lr_conn *c, uint32_t bytes);
+/* The limit that holds now, the peer's counted in; plain: 16384. */
+LR_API LR_WORKER uint32_t lr_conn_fragment_size_max(const lr_conn *c);
 
 LR_API LR_WORKER lr_worker *lr_conn_worker(const lr_conn *c);
 LR_API LR_WORKER struct lr_server *lr_conn_server(const lr_conn *c); /* null: made by a client */
@@ -113,6 +115,7 @@ LR_API LR_WORKER uint64_t lr_conn_number(const lr_conn *c);
 LR_API LR_WORKER lr_tls_version lr_conn_version(const lr_conn *c);
 LR_API LR_WORKER const char *lr_conn_cipher(const lr_conn *c); /* "TLS_AES_128_GCM_SHA256"; IANA */
 LR_API LR_WORKER const char *lr_conn_group(const lr_conn *c); /* "X25519"; "" where none was used */
+LR_API LR_WORKER bool lr_conn_is_resumed(const lr_conn *c);   /* by a ticket or a session */
 LR_API LR_WORKER lr_slice lr_conn_servername(const lr_conn *c); /* lower case; empty: none sent */
 LR_API LR_WORKER lr_slice lr_conn_alpn(const lr_conn *c);       /* empty: none */
 

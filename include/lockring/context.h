@@ -74,6 +74,8 @@ LR_API LR_ANY void lr_context_release(lr_context *context);       /* null is all
 
 /* The leaf certificate of the first identity in DER; lives as long as the context. */
 LR_API LR_ANY lr_slice lr_context_certificate(const lr_context *context);
+/* When the first certificate of all its chains expires, in seconds since 1970. */
+LR_API LR_ANY int64_t lr_context_not_after(const lr_context *context);
 
 #ifdef __cplusplus
 }

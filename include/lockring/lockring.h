@@ -10,8 +10,10 @@
 #include <lockring/context.h>
 #include <lockring/file.h>
 #include <lockring/hello.h>
+#include <lockring/names.h>
 #include <lockring/run.h>
 #include <lockring/server.h>
+#include <lockring/stats.h>
 #include <lockring/workers.h>
 
 #endif

@@ -12,6 +12,7 @@
 #include <lockring/conn.h>    /* lr_conn */
 #include <lockring/context.h> /* lr_context */
 #include <lockring/hello.h>   /* lr_hello, asks */
+#include <lockring/names.h>   /* lr_names */
 #include <lockring/workers.h> /* lr_workers, lr_worker */
 
 #ifdef __cplusplus
@@ -59,9 +60,11 @@ typedef struct lr_server_options {
     uint32_t worker_user_size;     /* zeroed bytes behind lr_server_worker_user(), at most 1 MB */
     uint32_t connection_count_max; /* over all workers; above it a client is accepted and reset, and
                                     * counted; default: none (S46) */
-    void (*on_refused)(lr_worker *w, lr_server *s,
-                       lr_status why); /* a connection was accepted and
-                                        * reset: LR_ECONNECTIONS, LR_ENOMEM [none] */
+    /* A connection was accepted and reset: LR_ECONNECTIONS, LR_ENOMEM [none]. */
+    void (*on_refused)(lr_worker *w, lr_server *s, lr_status why);
+    lr_toggle refuse_unknown_name; /* a name that no pattern matches ends the handshake with
+                                    * unrecognized_name (a client without a name gets the server's
+                                    * context); default: off */
 } lr_server_options;
 #define LR_SERVER_OPTIONS .size = sizeof(lr_server_options)
 
@@ -90,6 +93,19 @@ typedef struct lr_listen_options {
 LR_API LR_SETUP LR_NODISCARD lr_status lr_server_listen(lr_server *s,
                                                         const lr_listen_options *options,
                                                         uint32_t *index, lr_error *err);
+
+/* Replaces the server's context (null: it stays) and all of its names (null: none) at once: each
+ * worker goes on with either the old or the new ones, from its next turn on. Connections that are
+ * established or parked keep what they have. LR_ENOMEM, LR_ESTATE (the server has no context): the
+ * old ones stay. (B7) */
+LR_API LR_ANY LR_NODISCARD lr_status lr_server_publish(lr_server *s, lr_context *context,
+                                                       const lr_names *names, lr_error *err);
+/* The same with one name added, replaced or removed (S45). Cost: a copy of the table; for many
+ * names publish once. LR_EINVAL: no pattern; LR_ENAME: there is no such name to remove. */
+LR_API LR_ANY LR_NODISCARD lr_status lr_server_add_context(lr_server *s, const char *pattern,
+                                                           lr_context *context, lr_error *err);
+LR_API LR_ANY LR_NODISCARD lr_status lr_server_remove_context(lr_server *s, const char *pattern,
+                                                              lr_error *err);
 
 /* The bound address of a listener as the system reports it, "127.0.0.1:8443" or "unix:/path"
  * (S47). */

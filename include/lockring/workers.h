@@ -43,7 +43,9 @@ typedef struct lr_workers_options {
     lr_log_fn log;          /* default: standard error */
     void *log_user;         /* handed to log */
     uint32_t stall_threshold_ms; /* a hook that keeps its worker for longer is logged while it does,
-                                  * with its name, and counted; default: none (no thread looks) */
+                                  * with its name, and counted (lr_stats); default: none. A thread
+                                  * that lr_workers_start() makes looks, so not for those of
+                                  * lr_workers_run() */
 } lr_workers_options;
 #define LR_WORKERS_OPTIONS .size = sizeof(lr_workers_options)
 
@@ -80,6 +82,7 @@ LR_API LR_ANY const char *lr_workers_ring(const lr_workers *workers); /* "uring"
 
 LR_API LR_ANY lr_worker *lr_workers_worker(lr_workers *workers, uint32_t index); /* null: none */
 LR_API LR_ANY uint32_t lr_worker_index(const lr_worker *worker);                 /* from 0 */
+LR_API LR_ANY lr_workers *lr_worker_workers(const lr_worker *worker);            /* its owner */
 
 /* Calls fn on the worker, in a later turn. Posts of one thread to one worker keep their order.
  * LR_ENOMEM, LR_EGONE (the worker has ended): fn is not called then. */

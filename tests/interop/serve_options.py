@@ -21,7 +21,7 @@ FILES = ""
 
 NOT_AVAILABLE = [
     "--pkcs12=x", "--sni=a=b,c", "--ca=x", "--crl=x", "--request-cert", "--require-cert",
-    "--profile=modern", "--root=x", "--ticket-keys=x", "--ticket-lifetime=1",
+    "--profile=modern", "--ticket-keys=x", "--ticket-lifetime=1",
     "--ticket-rotation=1", "--ticket-count=1", "--no-tickets", "--renegotiation=3/600",
     "--proxy-protocol=10.0.0.0/8", "--stats=127.0.0.1:0",
 ]
@@ -36,7 +36,8 @@ BAD_VALUES = [
     ("--workers", "-1"), ("--workers", " 1"), ("--workers", "1x"),
     ("--workers", "99999999999999999999"),
     ("--pin", "on"), ("--ring", "kqueue"), ("--min-version", "1.1"), ("--max-version", "1.4"),
-    ("--handler", "http"), ("--handler", "teapot"), ("--fragment", "511"),
+    ("--handler", "teapot"),
+    ("--access-log", "no/such/directory/log"), ("--fragment", "511"),
     ("--fragment", "16385"), ("--fragment", "ramp:4096,65536,16384,1000"), ("--fragment", "cwnd"),
     ("--handshake-timeout", "0"), ("--handshake-timeout", "4294967295"),
     ("--idle-timeout", "soon"), ("--drain-timeout", "-1"), ("--log-level", "loud"),
@@ -47,7 +48,7 @@ AVAILABLE = [
     "--listen", "--workers", "--pin", "--ring", "--share-port", "--cert", "--key", "--min-version",
     "--max-version", "--groups", "--alpn", "--handler", "--fragment", "--handshake-timeout",
     "--idle-timeout", "--drain-timeout", "--log-level", "--version", "--help",
-    "--passphrase-file", "--ciphers", "--max-connections", "--stall-threshold", "--check-config",
+    "--root", "--access-log", "--passphrase-file", "--ciphers", "--max-connections", "--stall-threshold", "--check-config",
 ]
 
 
@@ -58,9 +59,9 @@ def run(*arguments):
 
 
 @contextlib.contextmanager
-def serving(*arguments, listeners=1, listen=("--listen", "127.0.0.1:0"), log=None):
+def serving(*arguments, listeners=1, listen=("--listen", "127.0.0.1:0"), log=None, handler="echo"):
     """Runs it until the block ends; gives its ready lines. It must drain and end with 0."""
-    server = subprocess.Popen([BINARY, *listen, *arguments], stdout=subprocess.PIPE, stderr=log,
+    server = subprocess.Popen([BINARY, *listen, "--handler", handler, *arguments], stdout=subprocess.PIPE, stderr=log,
                               text=True)
     try:
         yield [server.stdout.readline().rstrip("\n") for _ in range(listeners)]
@@ -329,10 +330,38 @@ class Serving(unittest.TestCase):
                 self.assertIsNone(tls.selected_alpn_protocol())
 
     def test_the_discard_handler_answers_nothing(self):
-        with serving("--handler", "discard") as ready:
+        with serving(handler="discard") as ready:
             with connect(port_of(ready[0])) as tls:
                 tls.sendall(b"ping")
                 self.assertEqual(tls.unwrap().recv(4), b"")
+
+    def test_http_is_the_default_and_writes_an_access_log(self):
+        log = path("access.log")
+        server = subprocess.Popen([BINARY, "--listen", "127.0.0.1:0", "--access-log", log],
+                                  stdout=subprocess.PIPE, text=True)
+        try:
+            port = port_of(server.stdout.readline().rstrip("\n"))
+            with connect(port, client(protocols=["h2", "http/1.1"])) as tls:
+                self.assertEqual(tls.selected_alpn_protocol(), "http/1.1")
+                tls.sendall(b"GET /bytes/5?q=\"\\ HTTP/1.1\r\nHost: a\r\n"
+                            b"Connection: close\r\n\r\n")
+                answer = tls.makefile("rb").read()
+            self.assertTrue(answer.startswith(b"HTTP/1.1 200 OK\r\n"), answer)
+        finally:
+            server.send_signal(signal.SIGTERM)
+            server.stdout.close()
+            self.assertEqual(server.wait(PATIENCE_S), 0)
+        with open(log, encoding="ascii") as file:
+            self.assertRegex(
+                file.read(), r'\A\d{4}-\d\d-\d\dT[\d:.]{12}Z conn=\d+\.\d+\.\d+ '
+                             r'remote=127\.0\.0\.1:\d+ method=GET '
+                             r'target="/bytes/5\?q=\\x22\\x5c" status=200 in=0 out=5 us=\d+\n\Z')
+
+    def test_what_is_for_http_is_refused_elsewhere(self):
+        for name in ("--root", "--access-log"):
+            result = run("--handler", "echo", name, FILES)
+            self.assertEqual((result.returncode, result.stdout), (2, ""))
+            self.assertIn(name, result.stderr)
 
     def test_timeouts(self):
         with serving("--idle-timeout", "100", "--handshake-timeout", "100") as ready:

@@ -95,7 +95,7 @@ static void play_open(play *p, void **state)
     live_events_init(&p->events);
     p->fds = count_fds();
     p->workers = live_workers(&plan);
-    (void)strcpy(p->directory, "/tmp/lockring_file_XXXXXX");
+    (void)snprintf(p->directory, sizeof(p->directory), "/tmp/lockring_file_XXXXXX");
     assert_non_null(mkdtemp(p->directory));
     p->directory_fd = open(p->directory, O_PATH | O_DIRECTORY | O_CLOEXEC);
     assert_true(p->directory_fd > 0);

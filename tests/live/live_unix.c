@@ -33,7 +33,7 @@ static void make_directory(play *p)
 {
     memset(p, 0, sizeof(*p));
     live_recorder_init(&p->recorder);
-    (void)strcpy(p->directory, "/tmp/lockring_unix_XXXXXX");
+    (void)snprintf(p->directory, sizeof(p->directory), "/tmp/lockring_unix_XXXXXX");
     assert_non_null(mkdtemp(p->directory));
     (void)snprintf(p->path, sizeof(p->path), "%s/socket", p->directory);
 }

@@ -63,10 +63,11 @@ bool hear(int sock, uint64_t *value)
 
 static void exec_serve(const serve_plan *plan, const char *path)
 {
-    const char *arguments[SERVE_ARGUMENTS_MAX + 4] = {path, "--listen", "127.0.0.1:0"};
+    const char *arguments[SERVE_ARGUMENTS_MAX + 6] = {path, "--listen", "127.0.0.1:0", "--handler",
+                                                      "echo"};
 
     for (size_t i = 0; i < SERVE_ARGUMENTS_MAX; i++)
-        arguments[i + 3] = plan->arguments[i];
+        arguments[i + 5] = plan->arguments[i];
     if (plan->before_exec)
         plan->before_exec();
     (void)execv(path, (char *const *)arguments);

@@ -586,6 +586,11 @@ static uint64_t sim_ring_now(lr__ring *ring)
     return ring_of(ring)->now_ns;
 }
 
+static uint64_t sim_clock(lr__ring *ring)
+{
+    return ring_of(ring)->world->now_ns;
+}
+
 static int64_t sim_wall_ms(lr__ring *ring)
 {
     const sim *s = ring_of(ring)->world;
@@ -635,6 +640,7 @@ const lr__backend sim_backend = {
     .wait = sim_wait,
     .wake = sim_wake,
     .now = sim_ring_now,
+    .clock = sim_clock,
     .wall_ms = sim_wall_ms,
     .random = sim_random,
     .accept = sim_accept,

@@ -27,7 +27,7 @@ LAYERS = [
     ("bench/", {PUBLIC, "bench/"}),
     ("tools/", {PUBLIC, "proto/", "tools/"}),
     ("docs/examples/", {PUBLIC}),
-    ("tests/live/", {PUBLIC, "tests/live/"}),
+    ("tests/live/", {PUBLIC, "proto/", "tests/live/"}),
     ("tests/install/", {PUBLIC, "tests/install/"}),
     ("tests/", {PUBLIC, "core/", "proto/", "tools/", "bench/", "tests/"}),
 ]

@@ -10,8 +10,10 @@ set(LOCKRING_PUBLIC_HEADERS
     include/lockring/file.h
     include/lockring/hello.h
     include/lockring/lockring.h
+    include/lockring/names.h
     include/lockring/run.h
     include/lockring/server.h
+    include/lockring/stats.h
     include/lockring/workers.h
 )
 
@@ -61,6 +63,7 @@ set(LOCKRING_TLS_SOURCES
     core/tls/rand.c
     core/tls/replica.c
     core/tls/selfsign.c
+    core/tls/sni.c
     core/tls/wolf.c
     core/tls/x509.c
 )
@@ -81,11 +84,14 @@ set(LOCKRING_RUN_SOURCES
     core/run/listener.c
     core/run/object.c
     core/run/outq.c
+    core/run/publish.c
     core/run/run.c
     core/run/server.c
+    core/run/stats.c
     core/run/steer.c
     core/run/version.c
     core/run/watch.c
+    core/run/watchdog.c
     core/run/worker.c
     core/run/worker_api.c
     core/run/workers.c
@@ -95,9 +101,15 @@ set(LOCKRING_RUN_SOURCES
 # compile it themselves: lockring_proto brings the library, they have the private one.
 set(LOCKRING_PROTO_SOURCES
     proto/echo.c
+    proto/http1.c
+    proto/http1_answer.c
     proto/http1_body.c
     proto/http1_parse.c
+    proto/http1_site.c
+    proto/http_demo.c
+    proto/http_echo.c
     proto/http_fields.c
+    proto/http_info.c
     proto/http_path.c
 )
 
@@ -115,6 +127,7 @@ set(LOCKRING_TOOLS
     lockring_serve
 )
 set(LOCKRING_TOOL_SOURCES
+    tools/access_log.c
     tools/serve_context.c
     tools/serve_options.c
 )
