@@ -140,6 +140,9 @@ LR_WORKER lr_status lr_http_answer(lr_http_exchange *x, uint16_t status, const c
 /* "404 Not Found" and the reason, if not null, as text. */
 LR_WORKER lr_status lr_http_answer_status(lr_http_exchange *x, uint16_t status, const char *reason);
 
+/* 405 with the methods that would do, "GET, HEAD". */
+LR_WORKER lr_status lr_http_answer_not_allowed(lr_http_exchange *x, lr_slice allow);
+
 /* Resets the connection: there can be no answer, or not the rest of it. No hook of x follows but
  * finish. */
 LR_WORKER void lr_http_abort(lr_http_exchange *x, lr_status why);

@@ -447,3 +447,15 @@ lr_status lr_http_answer_status(lr_http_exchange *x, uint16_t status, const char
         return LR_EINVAL;
     return lr_http_answer(x, status, "text/plain; charset=utf-8", lr_slice_of(text, (size_t)len));
 }
+
+lr_status lr_http_answer_not_allowed(lr_http_exchange *x, lr_slice allow)
+{
+    lr_http_header field = {LR_LIT("Allow"), allow};
+    lr_http_answer_options options = {.status = 405,
+                                      .content_type = "text/plain; charset=utf-8",
+                                      .headers = &field,
+                                      .header_count = 1,
+                                      .body = LR_LIT("405 Method Not Allowed\n")};
+
+    return lr_http_answer_with(x, &options);
+}

@@ -5,17 +5,22 @@
 #include "proto/http_demo.h"
 
 #include "proto/http_echo.h"
+#include "proto/http_files.h"
 #include "proto/http_info.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { PATTERN_SIZE = 128 * 1024 };
 
 struct lr_http_demo {
     lr_http_site *site;
     void *user;
+    int root; /* 0: none */
     uint8_t pattern[PATTERN_SIZE];
 };
 
@@ -126,29 +131,22 @@ static const route *find_route(const lr_http_exchange *x)
     return NULL;
 }
 
-static void refuse_method(lr_http_exchange *x, lr_slice allow)
-{
-    lr_http_header field = {LR_LIT("Allow"), allow};
-    lr_http_answer_options options = {.status = 405,
-                                      .content_type = "text/plain; charset=utf-8",
-                                      .headers = &field,
-                                      .header_count = 1,
-                                      .body = LR_LIT("405 Method Not Allowed\n")};
-
-    (void)lr_http_answer_with(x, &options);
-}
-
 static void on_request(lr_http_exchange *x)
 {
     const route *to = find_route(x);
     bool is_get = lr_http_method_is(x, "GET") || lr_http_method_is(x, "HEAD");
+    int root = demo_of(x)->root;
 
-    if (!to)
+    if (!to && root > 0)
+        lr_http_files_answer(x, root, NULL);
+    else if (!to)
         (void)lr_http_answer_status(x, 404, NULL);
     else if (to->is_get && !is_get)
-        refuse_method(x, LR_LIT("GET, HEAD"));
+        (void)lr_http_answer_not_allowed(x, LR_LIT("GET, HEAD"));
     else if (!to->is_get && !lr_http_method_is(x, "POST"))
-        refuse_method(x, LR_LIT("POST"));
+        (void)lr_http_answer_not_allowed(x, LR_LIT("POST"));
+    else if (to->on_request == on_welcome && root > 0)
+        lr_http_files_answer(x, root, on_welcome);
     else if (to->on_request)
         to->on_request(x);
 }
@@ -171,42 +169,68 @@ static void on_complete(lr_http_exchange *x)
         to->on_complete(x);
 }
 
-static lr_status fail(lr_error *err, lr_status status, const char *what)
+static lr_status fail(lr_error *err, lr_status status, int sys, const char *what)
 {
     if (err) {
-        *err = (lr_error){.status = status, .tls_alert = -1};
-        (void)snprintf(err->text, sizeof(err->text), "%s", what);
+        *err = (lr_error){.status = status, .sys = sys, .tls_alert = -1};
+        (void)snprintf(err->text, sizeof(err->text), "%s%s%s", what, sys != 0 ? ": " : "",
+                       sys != 0 ? strerror(sys) : "");
     }
     return status;
 }
 
-lr_status lr_http_demo_new(const lr_http_demo_options *options, lr_http_demo **out, lr_error *err)
+/* A descriptor above 0, which means none here. */
+static int open_root(const char *path)
 {
-    static const char line[] = "lockring sends these sixty-four bytes again, and again, and so.\n";
+    int root = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC), above;
+
+    if (root != 0)
+        return root;
+    above = fcntl(root, F_DUPFD_CLOEXEC, 3);
+    (void)close(root);
+    return above;
+}
+
+static lr_status make_site(lr_http_demo *demo, const lr_http_demo_options *options, lr_error *err)
+{
     lr_http_site_options site = {
         LR_HTTP_SITE_OPTIONS, .limits = {.body_size_max = LR_HTTP_UNLIMITED},
-        .on_request = on_request, .on_body = on_body, .on_complete = on_complete};
-    lr_http_demo *demo;
+        .user = demo,         .on_request = on_request,
+        .on_body = on_body,   .on_complete = on_complete};
     lr_status status;
 
-    *out = NULL;
-    if (options && options->size != sizeof(*options))
-        return fail(err, LR_EOPTION, "lr_http_demo_options: the size is not this version's");
-    demo = calloc(1, sizeof(*demo));
-    if (!demo)
-        return fail(err, LR_ENOMEM, "out of memory for the site");
-    for (size_t i = 0; i < sizeof(demo->pattern); i++)
-        demo->pattern[i] = (uint8_t)line[i % (sizeof(line) - 1)];
     if (options) {
         demo->user = options->user;
         site.header_timeout_ms = options->header_timeout_ms;
         site.on_log = options->on_log;
     }
-    site.user = demo;
+    if (options && options->root) {
+        demo->root = open_root(options->root);
+        if (demo->root < 0)
+            return fail(err, LR_EFILE, errno, options->root);
+    }
     status = lr_http_site_new(&site, &demo->site);
+    return status == LR_OK ? LR_OK : fail(err, status, 0, "out of memory for the site");
+}
+
+lr_status lr_http_demo_new(const lr_http_demo_options *options, lr_http_demo **out, lr_error *err)
+{
+    static const char line[] = "lockring sends these sixty-four bytes again, and again, and so.\n";
+    lr_http_demo *demo;
+    lr_status status;
+
+    *out = NULL;
+    if (options && options->size != sizeof(*options))
+        return fail(err, LR_EOPTION, 0, "lr_http_demo_options: the size is not this version's");
+    demo = calloc(1, sizeof(*demo));
+    if (!demo)
+        return fail(err, LR_ENOMEM, 0, "out of memory for the site");
+    for (size_t i = 0; i < sizeof(demo->pattern); i++)
+        demo->pattern[i] = (uint8_t)line[i % (sizeof(line) - 1)];
+    status = make_site(demo, options, err);
     if (status != LR_OK) {
         lr_http_demo_free(demo);
-        return fail(err, status, "out of memory for the site");
+        return status;
     }
     *out = demo;
     return LR_OK;
@@ -222,6 +246,8 @@ void lr_http_demo_free(lr_http_demo *demo)
     if (!demo)
         return;
     lr_http_site_free(demo->site);
+    if (demo->root > 0)
+        (void)close(demo->root);
     free(demo);
 }
 

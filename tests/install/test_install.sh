@@ -101,29 +101,54 @@ s.bind(("127.0.0.1", 0))
 print(s.getsockname()[1])'
 }
 
-# Starts an echo program, talks to it through openssl, and ends it.
-try_echo() {
-    local program=$1 what=$2 port status=0
+# Starts a program on a free port, says something to it through openssl, and ends it: try_program
+# WHAT SAID VERIFY... -- PROGRAM ARGUMENT... Its answer is in client.log.
+try_program() {
+    local what=$1 said=$2 verify=() port status=0
+    shift 2
+    while [ "$1" != -- ]; do
+        verify+=("$1")
+        shift
+    done
+    shift
     port=$(free_port)
-    "$program" "$port" "$work/cert.pem" "$work/key.pem" >"$work/echo.log" 2>&1 &
+    "$1" "$port" "${@:2}" >"$work/server.log" 2>&1 &
     server=$!
     for _ in $(seq 50); do
         (: <"/dev/tcp/127.0.0.1/$port") 2>/dev/null && break
         kill -0 "$server" 2>/dev/null || break
         sleep 0.1
     done
-    { printf 'to and fro\n'; sleep 1; printf 'Q\n'; } |
+    { printf '%b' "$said"; sleep 1; printf 'Q\n'; } |
         timeout 20 openssl s_client -connect "127.0.0.1:$port" -servername localhost \
-            -CAfile "$work/cert.pem" -verify_return_error >"$work/client.log" 2>&1 || true
+            "${verify[@]}" >"$work/client.log" 2>&1 || true
     kill -TERM "$server"
     wait "$server" || status=$?
     server=
-    if ! grep -q 'welcome!' "$work/client.log" || ! grep -q '^to and fro' "$work/client.log"; then
-        tail -n 40 "$work/echo.log" "$work/client.log"
-        fail "$what: no echo"
-    fi
     [ "$status" = 0 ] || fail "$what: ended with $status after SIGTERM"
-    passed "$what: echo"
+}
+
+# heard WHAT LINE...: the client saw lines that begin so.
+heard() {
+    local what=$1 line
+    shift
+    for line in "$@"; do
+        grep -q "^$line" "$work/client.log" && continue
+        tail -n 40 "$work/server.log" "$work/client.log"
+        fail "$what: no '$line'"
+    done
+    passed "$what"
+}
+
+try_echo() {
+    try_program "$2: echo" 'to and fro\n' -CAfile "$work/cert.pem" -verify_return_error -- \
+        "$1" "$work/cert.pem" "$work/key.pem"
+    heard "$2: echo" 'welcome!' 'to and fro'
+}
+
+try_hello() {
+    try_program "$2: hello" 'GET / HTTP/1.1\r\nHost: a\r\n\r\n' -- "$1"
+    heard "$2: hello" 'HTTP/1.1 200 OK' 'hello'
 }
 
 quietly "$cmake" -S "$here/consumer" -B "$work/consumer" -DCMAKE_C_COMPILER="$cc" \
@@ -140,6 +165,9 @@ read -ra flags <<<"$(pkg-config --cflags --libs "${static_option[@]}" lockring)"
 quietly "$cc" -std=c11 -Wall -Wextra -Wpedantic -Werror -o "$work/echo" \
     "$source_dir/docs/examples/echo.c" "${flags[@]}"
 try_echo "$work/echo" "pkg-config"
+quietly "$cc" -std=c11 -Wall -Wextra -Wpedantic -Werror -o "$work/hello" \
+    "$source_dir/docs/examples/http_hello.c" "${flags[@]}"
+try_hello "$work/hello" "pkg-config"
 
 # ---- beside another wolfSSL and OpenSSL ------------------------------------------------------
 
