@@ -110,6 +110,7 @@ typedef struct lr__conn_gate {
     lr__ask *ask;        /* open; the connection is PARKED */
     lr_context *context; /* a reference; null: not chosen yet */
     lr_bytes *staple;    /* a reference, or null */
+    lr_slice alpn;       /* chosen by the program, in alpn_chosen; empty: by the context's order */
     uint64_t hello_ns;   /* the turn in which the first ClientHello was complete */
 } lr__conn_gate;
 

@@ -325,6 +325,10 @@ void lr__conn_advance(lr_conn *c)
     advance_input(c);
     if (lr__conn_is_over(c))
         return;
+    if (c->state == LR__CONN_PARKED && c->fin_received) {
+        on_fin(c); /* it cannot finish the handshake any more: nobody needs the answer */
+        return;
+    }
     if (is_paused(c)) { /* goes on when the queue is below the low mark */
         (void)park(c);
         return;
