@@ -22,8 +22,9 @@ struct access_log {
     char *filling, *writing; /* QUEUE_SIZE each */
     size_t filled;
     uint64_t dropped;
-    bool closing;
-    int fd;
+    bool closing, reopening;
+    const char *file; /* the caller's */
+    int fd;           /* the thread's, once it runs */
     pthread_t thread;
 };
 
@@ -49,10 +50,25 @@ static void write_all(int fd, const char *bytes, size_t len)
     }
 }
 
+static int open_file(const char *file)
+{
+    return open(file, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0640);
+}
+
+static void take_new_file(access_log *log)
+{
+    int fd = log->fd == STDOUT_FILENO ? -1 : open_file(log->file);
+
+    if (fd < 0)
+        return;
+    (void)close(log->fd);
+    log->fd = fd;
+}
+
 static void *write_lines(void *arg)
 {
     access_log *log = arg;
-    bool closing = false;
+    bool closing = false, reopening;
 
     (void)pthread_mutex_lock(&log->mutex);
     while (!closing) {
@@ -61,7 +77,7 @@ static void *write_lines(void *arg)
         char *full = log->filling;
         char line[64];
 
-        if (len == 0 && !log->closing) {
+        if (len == 0 && !log->closing && !log->reopening) {
             (void)pthread_cond_wait(&log->changed, &log->mutex);
             continue;
         }
@@ -70,6 +86,8 @@ static void *write_lines(void *arg)
         log->filled = 0;
         log->dropped = 0;
         closing = log->closing;
+        reopening = log->reopening;
+        log->reopening = false;
         (void)pthread_mutex_unlock(&log->mutex);
         write_all(log->fd, full, len);
         if (dropped != 0) {
@@ -77,6 +95,8 @@ static void *write_lines(void *arg)
                                    (unsigned long long)dropped);
             write_all(log->fd, line, len);
         }
+        if (reopening)
+            take_new_file(log);
         (void)pthread_mutex_lock(&log->mutex);
     }
     (void)pthread_mutex_unlock(&log->mutex);
@@ -100,8 +120,8 @@ lr_status access_log_open(const char *file, access_log **out, lr_error *err)
     *out = NULL;
     if (!log)
         return fail(err, LR_ENOMEM, ENOMEM, file);
-    log->fd = strcmp(file, "-") == 0 ? STDOUT_FILENO
-                                     : open(file, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0640);
+    log->file = file;
+    log->fd = strcmp(file, "-") == 0 ? STDOUT_FILENO : open_file(file);
     if (log->fd < 0) {
         error = errno;
         free(log);
@@ -174,6 +194,16 @@ void access_log_add(access_log *log, int64_t wall_ms, const lr_http_log_entry *e
         memcpy(log->filling + log->filled, line, len);
         log->filled += len;
     }
+    (void)pthread_cond_signal(&log->changed);
+    (void)pthread_mutex_unlock(&log->mutex);
+}
+
+void access_log_reopen(access_log *log)
+{
+    if (!log)
+        return;
+    (void)pthread_mutex_lock(&log->mutex);
+    log->reopening = true;
     (void)pthread_cond_signal(&log->changed);
     (void)pthread_mutex_unlock(&log->mutex);
 }

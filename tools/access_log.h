@@ -16,11 +16,15 @@
 
 typedef struct access_log access_log;
 
-/* Appends to the file ("-": standard output), which it makes, and starts the thread. LR_EFILE,
+/* Appends to the file ("-": standard output; the name is borrowed until it is closed), which it
+ * makes, and starts the thread. LR_EFILE,
  * LR_ESYSTEM, LR_ENOMEM with the file's name in err. */
 lr_status access_log_open(const char *file, access_log **out, lr_error *err);
 /* Any thread. wall_ms: now. */
 void access_log_add(access_log *log, int64_t wall_ms, const lr_http_log_entry *entry);
+/* Any thread: the file is opened again by its name, behind what waits, so that it may be rotated.
+ * If it cannot be, the old one goes on. */
+void access_log_reopen(access_log *log); /* null is allowed */
 /* Writes what waits and ends the thread. Null is allowed. */
 void access_log_close(access_log *log);
 

@@ -21,23 +21,47 @@
 
 typedef struct signals {
     sigset_t set;
+    const serve_options *options;
     lr_workers *workers;
-    uint32_t drain_ms;
-    lr_log_level log_level;
+    lr_server *server;
+    access_log *log;
     _Atomic bool over; /* set by the main thread when the workers have ended */
 } signals;
 
-/* One line as the library's own log writes them, in one piece. */
-static void say_reload_refused(lr_log_level level)
+/* One line as the library's own log writes them, in one piece. A log that cannot be written is no
+ * reason to stop serving. */
+static void say_reload(const serve_options *options, const lr_error *failed)
 {
-    static const char line[] = "lockring: warn: reload_refused why=\"reload is not available in "
-                               "this version\"\n";
+    char line[256];
     ssize_t written;
+    int len;
 
-    if (level == LR_LOG_ERROR || level == LR_LOG_OFF)
+    if (options->log_level == LR_LOG_OFF)
         return;
-    written = write(STDERR_FILENO, line, sizeof(line) - 1);
-    (void)written; /* A log that cannot be written is no reason to stop serving. */
+    if (failed)
+        len = snprintf(line, sizeof(line), "lockring: error: reload_failed kept=old why=\"%s\"\n",
+                       failed->text);
+    else
+        len = snprintf(line, sizeof(line), "lockring: info: reload_done certificates=%u\n",
+                       options->cert_count);
+    written = write(STDERR_FILENO, line, (size_t)len);
+    (void)written;
+}
+
+/* Reads the files again. What is wrong leaves the old state as it was. */
+static void reload(const signals *from)
+{
+    lr_context *context = NULL;
+    lr_error err;
+    lr_status status = LR_OK;
+
+    access_log_reopen(from->log);
+    if (from->options->cert_count != 0) /* a certificate made in memory stays */
+        status = serve_context_make(from->options, &context, &err);
+    if (status == LR_OK)
+        status = lr_server_publish(from->server, context, NULL, &err);
+    lr_context_release(context);
+    say_reload(from->options, status == LR_OK ? NULL : &err);
 }
 
 static void *take_signals(void *arg)
@@ -48,10 +72,10 @@ static void *take_signals(void *arg)
 
     while (sigwait(&from->set, &number) == 0 && !atomic_load(&from->over)) {
         if (number == SIGHUP) {
-            say_reload_refused(from->log_level);
+            reload(from);
             continue;
         }
-        lr_workers_stop(from->workers, draining ? 0 : from->drain_ms);
+        lr_workers_stop(from->workers, draining ? 0 : from->options->drain_timeout_ms);
         draining = true;
     }
     return NULL;
@@ -156,8 +180,7 @@ static void say_listening(const serve_options *options, const lr_workers *worker
 }
 
 /* From the start of the workers to their end. */
-static lr_status run(const serve_options *options, signals *from, const lr_server *server,
-                     lr_error *err)
+static lr_status run(signals *from, lr_error *err)
 {
     lr_workers *workers = from->workers;
     lr_status status;
@@ -171,7 +194,7 @@ static lr_status run(const serve_options *options, signals *from, const lr_serve
     }
     status = lr_workers_start(workers, err);
     if (status == LR_OK) {
-        say_listening(options, workers, server);
+        say_listening(from->options, workers, from->server);
         lr_workers_join(workers);
     }
     atomic_store(&from->over, true);
@@ -206,14 +229,16 @@ static lr_status make_and_run(program *p, signals *from, lr_error *err)
                lr_workers_ring(p->workers));
         return LR_OK;
     }
-    from->workers = p->workers;
     status = make_server(p, err);
-    return status == LR_OK ? run(p->options, from, p->server, err) : status;
+    from->workers = p->workers;
+    from->server = p->server;
+    from->log = p->log;
+    return status == LR_OK ? run(from, err) : status;
 }
 
 static int serve(const serve_options *options)
 {
-    signals from = {.drain_ms = options->drain_timeout_ms, .log_level = options->log_level};
+    signals from = {.options = options};
     program p = {.options = options};
     lr_error err = {LR_OK, 0, 0, 0, ""};
     lr_status status;

@@ -399,10 +399,12 @@ static void print_help(void)
             width = 30;
         }
     }
-    printf("\nReady: 'listening on ADDRESS workers=N ring=NAME' on standard output, one line per\n"
-           "listener. SIGHUP: reload is not available in this version, and said so in the log.\n\n"
-           "Exit status: 0 drained; 1 the system refuses something, such as a port in use; 2 a\n"
-           "wrong option or file; 3 no usable ring.\n");
+    printf(
+        "\nReady: 'listening on ADDRESS workers=N ring=NAME' on standard output, one line per\n"
+        "listener. SIGHUP: certificates and keys are read again and the access log is opened\n"
+        "again; if anything is wrong the old ones stay, and one line on standard error says so.\n\n"
+        "Exit status: 0 drained; 1 the system refuses something, such as a port in use; 2 a\n"
+        "wrong option or file; 3 no usable ring.\n");
 }
 
 /* Long options without their dashes, and an end. Values of what is not available are never

@@ -39,9 +39,13 @@ lr_bytes *lr_bytes_retain(lr_bytes *bytes)
 
 void lr_bytes_release(lr_bytes *bytes)
 {
+    uint32_t before;
+
     if (!bytes)
         return;
-    if (atomic_fetch_sub_explicit(&bytes->references, 1, memory_order_acq_rel) == 1)
+    before = atomic_fetch_sub_explicit(&bytes->references, 1, memory_order_acq_rel);
+    LR_CHECK(before != 0);
+    if (before == 1)
         lr__free_wiped(bytes, sizeof(*bytes) + bytes->len);
 }
 

@@ -325,8 +325,9 @@ void lr__conn_advance(lr_conn *c)
     advance_input(c);
     if (lr__conn_is_over(c))
         return;
-    if (is_paused(c)) { /* goes on when the queue is below the low mark */
-        (void)park(c);
+    if (is_paused(c)) { /* goes on when the queue is below the low mark, or it is resumed */
+        if (park(c) && c->read_paused)
+            recv_stop(c); /* a full queue drains soon; this one waits for as long as it likes */
         return;
     }
     if (c->held_count > 0 || lr__buf_len(&c->parked) != 0)
@@ -343,7 +344,7 @@ void lr_conn_pause(lr_conn *c)
     lr__dcheck_on_worker(c->worker);
     c->read_paused = true;
     if (c->state == LR__CONN_OPEN)
-        lr__conn_schedule_ready(c); /* what is held is parked, and receiving stops with the next */
+        lr__conn_schedule_ready(c); /* what is held is parked, and receiving stops */
 }
 
 void lr_conn_resume(lr_conn *c)

@@ -79,6 +79,22 @@ lr_slice lr_hello_message(const lr_hello *hello)
     return parsed(hello)->message;
 }
 
+/* LR_OK or a failure: what is above 0 is nobody's reason. */
+static bool is_result(lr_status result)
+{
+    return (int)result <= 0;
+}
+
+/* wolfSSL 5.9.2 takes protocols as a list with commas, terminated by a zero. */
+static bool is_protocol(lr_slice alpn)
+{
+    for (size_t i = 0; i < alpn.len; i++) {
+        if (alpn.bytes[i] == ',' || alpn.bytes[i] == '\0')
+            return false;
+    }
+    return true;
+}
+
 lr_status lr_hello_answer(lr_hello_ask ask, lr_status result, const lr_hello_decision *given)
 {
     lr_hello_decision decision = {.size = sizeof(decision)};
@@ -86,7 +102,11 @@ lr_status lr_hello_answer(lr_hello_ask ask, lr_status result, const lr_hello_dec
 
     if (given)
         LR_TRY(lr__options_adopt(&decision, sizeof(decision), given, "lr_hello_decision", NULL));
+    LR_BUG_IF(!is_result(result), LR_EINVAL);
     LR_BUG_IF(decision.alpn.len > sizeof(claimed->alpn), LR_EINVAL);
+    LR_BUG_IF(!decision.alpn.bytes && decision.alpn.len != 0, LR_EINVAL);
+    if (!is_protocol(decision.alpn))
+        return LR_EINVAL;
     claimed = lr__ask_claim(ask.ask, LR__ASK_HELLO);
     if (!claimed)
         return LR_EGONE;
@@ -101,8 +121,10 @@ lr_status lr_hello_answer(lr_hello_ask ask, lr_status result, const lr_hello_dec
 
 lr_status lr_sni_answer(lr_sni_ask ask, lr_status result, lr_context *context)
 {
-    lr__ask *claimed = lr__ask_claim(ask.ask, LR__ASK_SNI);
+    lr__ask *claimed;
 
+    LR_BUG_IF(!is_result(result), LR_EINVAL);
+    claimed = lr__ask_claim(ask.ask, LR__ASK_SNI);
     if (!claimed)
         return LR_EGONE;
     claimed->result = result;
@@ -112,8 +134,10 @@ lr_status lr_sni_answer(lr_sni_ask ask, lr_status result, lr_context *context)
 
 lr_status lr_ocsp_answer(lr_ocsp_ask ask, lr_status result, lr_bytes *staple)
 {
-    lr__ask *claimed = lr__ask_claim(ask.ask, LR__ASK_OCSP);
+    lr__ask *claimed;
 
+    LR_BUG_IF(!is_result(result), LR_EINVAL);
+    claimed = lr__ask_claim(ask.ask, LR__ASK_OCSP);
     if (!claimed)
         return LR_EGONE;
     claimed->result = result;

@@ -152,6 +152,9 @@ static lr_status status_of_listen(int error)
     case EADDRNOTAVAIL:
     case EAFNOSUPPORT:
     case EINVAL:
+    case ENOENT: /* these of paths */
+    case ENOTDIR:
+    case ELOOP:
         return LR_EADDRESS;
     default:
         return LR_ESYSTEM;

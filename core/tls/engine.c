@@ -151,7 +151,7 @@ static lr_status apply_choice(WOLFSSL *ssl, const lr_context *context,
 
     /* What is set for the WOLFSSL_CTX does not bind TLS 1.2, where wolfSSL 5.9.2 follows the client
      * (src/tls.c, TLSX_SupportedCurve_Parse()); what is set here does. */
-    ret = wolfSSL_set_groups(ssl, &group, 1);
+    ret = group ? wolfSSL_set_groups(ssl, &group, 1) : WOLFSSL_SUCCESS;
     if (ret != WOLFSSL_SUCCESS)
         return lr__tls_fail(err, LR_ETLS, ret, "group");
     if (choice->alpn.len != 0) {

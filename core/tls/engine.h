@@ -21,7 +21,7 @@ typedef struct lr__gate_choice {
     lr_slice alpn;          /* the protocol to select, in the context's memory; empty: none */
     lr_tls_version version; /* what will be negotiated */
     lr_bytes *staple;       /* the OCSP response to send; null: none. The engine adds a reference */
-    uint16_t group;         /* the one group that wolfSSL may use */
+    uint16_t group;         /* the one group that wolfSSL may use; 0: DHE over a finite field */
     uint32_t identity;      /* index of the context's that the client can check */
     bool chacha_first;      /* the client prefers ChaCha20-Poly1305 */
 } lr__gate_choice;

@@ -50,9 +50,10 @@ static const char *canonical_pattern(const char *pattern, char *out)
     } else if (strchr(pattern, '*')) {
         return "an asterisk stands for the whole first label, and only there";
     }
-    if (len > LR__HOSTNAME_MAX + 1 ||
-        !lr__hostname_canonical(lr_slice_of(pattern + at, len - at), out + at, &name_len))
+    if (!lr__hostname_canonical(lr_slice_of(pattern + at, len - at), out + at, &name_len))
         return "this is no host name";
+    if (at + name_len > LR__HOSTNAME_MAX) /* the asterisk stands for one byte at least */
+        return "no host name is as long as that";
     return NULL;
 }
 

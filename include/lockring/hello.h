@@ -55,8 +55,8 @@ typedef struct lr_hello_decision {
     size_t size;         /* LR_HELLO_DECISION */
     lr_context *context; /* serve with this one; a reference is added. null: on_sni, the table of
                           * names, the server's own */
-    lr_slice alpn;       /* select this protocol, one that the client offers (1..255 bytes, copied);
-                          * empty: the context's order decides */
+    lr_slice alpn;       /* select this protocol, one that the client offers (1..255 bytes, without
+                          * comma and zero, copied); empty: the context's order decides */
     lr_bytes *staple; /* the OCSP response to staple; a reference is added; on_ocsp_request is not
                        * called then */
 } lr_hello_decision;

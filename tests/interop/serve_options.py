@@ -48,7 +48,8 @@ AVAILABLE = [
     "--listen", "--workers", "--pin", "--ring", "--share-port", "--cert", "--key", "--min-version",
     "--max-version", "--groups", "--alpn", "--handler", "--fragment", "--handshake-timeout",
     "--idle-timeout", "--drain-timeout", "--log-level", "--version", "--help",
-    "--root", "--access-log", "--passphrase-file", "--ciphers", "--max-connections", "--stall-threshold", "--check-config",
+    "--root", "--access-log", "--passphrase-file", "--ciphers", "--max-connections",
+    "--stall-threshold", "--check-config",
 ]
 
 
@@ -61,8 +62,8 @@ def run(*arguments):
 @contextlib.contextmanager
 def serving(*arguments, listeners=1, listen=("--listen", "127.0.0.1:0"), log=None, handler="echo"):
     """Runs it until the block ends; gives its ready lines. It must drain and end with 0."""
-    server = subprocess.Popen([BINARY, *listen, "--handler", handler, *arguments], stdout=subprocess.PIPE, stderr=log,
-                              text=True)
+    server = subprocess.Popen([BINARY, *listen, "--handler", handler, *arguments],
+                              stdout=subprocess.PIPE, stderr=log, text=True)
     try:
         yield [server.stdout.readline().rstrip("\n") for _ in range(listeners)]
     finally:
@@ -356,6 +357,40 @@ class Serving(unittest.TestCase):
                 file.read(), r'\A\d{4}-\d\d-\d\dT[\d:.]{12}Z conn=\d+\.\d+\.\d+ '
                              r'remote=127\.0\.0\.1:\d+ method=GET '
                              r'target="/bytes/5\?q=\\x22\\x5c" status=200 in=0 out=5 us=\d+\n\Z')
+
+    def test_a_hang_up_reads_the_files_again_or_keeps_the_old_ones(self):
+        def given():
+            with connect(port) as tls:
+                return tls.getpeercert(binary_form=True)
+
+        def use(cert, key):
+            for name, source in (("live.pem", cert), ("live.key", key)):
+                shutil.copy(path(source), path(name))
+
+        use("ec.pem", "ec.key")
+        server = subprocess.Popen(
+            [BINARY, "--listen", "127.0.0.1:0", "--cert", path("live.pem"), "--key",
+             path("live.key"), "--handler", "echo"],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        try:
+            port = port_of(server.stdout.readline().rstrip("\n"))
+            first = given()
+            with connect(port) as old:
+                for cert, key, verdict, same in (
+                        ("ec.pem", "rsa.key", "reload_failed kept=old", True),
+                        ("garbage.pem", "ec.key", "reload_failed kept=old", True),
+                        ("rsa.pem", "rsa.key", "reload_done", False)):
+                    use(cert, key)
+                    server.send_signal(signal.SIGHUP)
+                    self.assertIn(verdict, server.stderr.readline())
+                    self.assertEqual(given() == first, same, cert)
+                old.sendall(b"ping")
+                self.assertEqual(old.recv(4), b"ping")
+        finally:
+            server.send_signal(signal.SIGTERM)
+            self.assertEqual(server.wait(PATIENCE_S), 0)
+            server.stdout.close()
+            server.stderr.close()
 
     def test_what_is_for_http_is_refused_elsewhere(self):
         for name in ("--root", "--access-log"):
