@@ -520,12 +520,12 @@ static void a_head_is_not_late_while_answers_wait_for_the_client(void **state)
     http_server s;
     uint32_t count;
 
-    hasty.header_timeout_ms = 50;
+    hasty.header_timeout_ms = 100;
     http_start(&s, state, &plan);
     http_open(&client, &s);
     count = fill_queue(&client, &s, &w);
     http_send(&client, "GET / HT");
-    assert_true(live_await_quiet(&s.events, 300));
+    assert_true(live_await_quiet(&s.events, 400));
     for (uint32_t i = 0; i < count; i++)
         http_expect(&client, i == 0 ? "TP/1.1\r\nHost: a\r\n\r\n" : "", 200, NULL);
     http_expect(&client, "", 200, "now");
