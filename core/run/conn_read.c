@@ -164,7 +164,7 @@ static bool advance_record(lr_conn *c, lr_slice *in)
     }
     if (status == LR_OK) {
         if (len == 0)
-            return true;
+            return lr__conn_count_unproductive(c);
         c->bytes.app_in += len;
         lr__stats_add(&w->stats, LR__STAT_app_in, len);
         lr__hook_data(c, lr_slice_of(w->plaintext, len));

@@ -351,6 +351,7 @@ void lr__conn_flush(lr_conn *c)
         c->sending = c->sealed;
         memset(&c->sealed, 0, sizeof(c->sealed));
         c->send_armed = true;
+        c->send_ns = c->worker->now_ns;
         lr__ring_send(c->worker->ring, c->sock, c->id, c->sending.block + c->sending.start,
                       lr__buf_len(&c->sending));
     } else if (c->state == LR__CONN_ENDING && lr__outq_is_empty(&c->queue)) {
