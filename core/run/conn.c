@@ -475,6 +475,18 @@ void lr_conn_end(lr_conn *c)
     }
 }
 
+void lr_conn_end_write(lr_conn *c)
+{
+    LR_CHECK(c != NULL);
+    lr__dcheck_on_worker(c->worker);
+    if (c->state != LR__CONN_OPEN || c->peer_ended) {
+        lr_conn_end(c);
+        return;
+    }
+    c->write_ended = true;
+    lr__conn_schedule_flush(c);
+}
+
 void lr_conn_abort(lr_conn *c, lr_status why)
 {
     lr_error error;

@@ -145,6 +145,8 @@ struct lr_conn {
     bool peer_ended;   /* close_notify came; plain: the FIN was told */
     bool above_high;   /* the queue went above LR__QUEUE_HIGH and is not below LOW yet */
     bool read_paused;  /* by lr_conn_pause() */
+    bool write_ended;  /* by lr_conn_end_write() */
+    bool fin_sent;     /* OPEN, write_ended: nothing more may be sent */
 
     uint16_t held_first, held_last, held_count; /* worker->held */
     lr__buf parked;    /* input older than what is held, copied while the connection may not read */

@@ -146,8 +146,8 @@ void lr__conn_on_recv(lr_conn *c, const lr__completion *completion)
 static void on_peer_ended(lr_conn *c)
 {
     c->peer_ended = true;
-    if (!lr__hook_conn(c, LR__HOOK_END, c->part->server->handlers.on_end))
-        lr_conn_end(c);
+    if (!lr__hook_conn(c, LR__HOOK_END, c->part->server->handlers.on_end) || c->write_ended)
+        lr_conn_end(c); /* nobody answers, or both have said their last */
 }
 
 /* One record. False: no more now. */
