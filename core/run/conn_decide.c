@@ -143,6 +143,15 @@ static bool decide(lr_conn *c)
     return false;
 }
 
+/* Nothing is said to the client: an alert would cost as much as it saves. */
+static void fail_source(lr_conn *c)
+{
+    lr_error why;
+
+    (void)lr__fail(&why, LR_ESOURCE, "%s", lr_status_text(LR_ESOURCE));
+    lr__conn_fail(c, &why, false);
+}
+
 void lr__conn_decide(lr_conn *c)
 {
     lr__conn_gate *gate = c->gate;
@@ -150,6 +159,10 @@ void lr__conn_decide(lr_conn *c)
     switch (gate->step) {
     case LR__GATE_HELLO:
         gate->step = LR__GATE_SNI;
+        if (!lr__source_may_shake_hands(c->part, &c->remote)) {
+            fail_source(c);
+            return;
+        }
         if (ask_hello(c))
             return;
         /* fall through */

@@ -117,20 +117,55 @@ static bool has_suite_of(const lr_context *context, lr_tls_version version)
     return false;
 }
 
-/* A list that names suites of TLS 1.3 only does without 1.2. */
+/* The reference's list, of Node.js 4 (S8). Its suites with CBC add nothing here. */
+static const char node4_suites[] =
+    "ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES256-GCM-SHA384:"
+    "ECDHE-ECDSA-AES256-GCM-SHA384:DHE-RSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-SHA256:"
+    "DHE-RSA-AES128-SHA256:ECDHE-RSA-AES256-SHA384:DHE-RSA-AES256-SHA384:"
+    "ECDHE-RSA-AES256-SHA256:DHE-RSA-AES256-SHA256:HIGH:"
+    "!aNULL:!eNULL:!EXPORT:!DES:!RC4:!MD5:!PSK:!SRP:!CAMELLIA";
+
+/* Whose list is it: that of the options, of the process, or of the profile? */
+static lr_status choose_suites(lr_context *context, const lr_context_options *options,
+                               lr_error *err)
+{
+    bool node4 = options->profile == LR_PROFILE_NODE4;
+    lr__suite_rules rules = {"ciphers", context->dh.p.len != 0, node4};
+    const char *list = options->ciphers;
+    char *of_process = NULL;
+    lr_status status;
+
+    if (!list) {
+        LR_TRY(lr__suites_process_default(&of_process, &rules.name, err));
+        list = of_process;
+        rules.lenient |= list != NULL;
+    }
+    if (!list && node4)
+        list = node4_suites;
+    status = lr__suites_parse(list, &rules, context->suites, &context->suite_count, err);
+    context->client_order = options->honor_cipher_order == LR_OFF;
+    context->suites_ordered = list != NULL || context->client_order;
+    lr__free(of_process);
+    return status;
+}
+
+/* A list without suites of a version does without it, if nobody asked for that version. */
 static lr_status load_suites(lr_context *context, const lr_context_options *options, lr_error *err)
 {
-    LR_TRY(lr__suites_parse(options->ciphers, context->suites, &context->suite_count, err));
-    context->suites_ordered = options->ciphers != NULL;
+    LR_TRY(choose_suites(context, options, err));
+    if (context->version_max == LR_TLS_1_3 && !has_suite_of(context, LR_TLS_1_3)) {
+        if (options->version_max == LR_TLS_1_3 || context->version_min == LR_TLS_1_3)
+            return lr__fail(err, LR_EOPTION, "ciphers: the list leaves no suite of TLS 1.3");
+        context->version_max = LR_TLS_1_2;
+    }
+    if (context->version_min == LR_TLS_1_2 && !has_suite_of(context, LR_TLS_1_2)) {
+        if (options->version_min == LR_TLS_1_2 || context->version_max == LR_TLS_1_2)
+            return lr__fail(err, LR_EOPTION, "ciphers: the list leaves no suite of TLS 1.2");
+        context->version_min = LR_TLS_1_3;
+    }
     lr__suites_write(context->suites, context->suite_count, false, context->suites_text);
     lr__suites_write(context->suites, context->suite_count, !context->suites_ordered,
                      context->suites_chacha_first);
-    if (context->version_min == LR_TLS_1_3 || has_suite_of(context, LR_TLS_1_2))
-        return LR_OK;
-    if (options->version_min == LR_TLS_1_2 || context->version_max == LR_TLS_1_2)
-        return lr__fail(err, LR_EOPTION, "ciphers: '%.60s' names no suite of TLS 1.2",
-                        options->ciphers);
-    context->version_min = LR_TLS_1_3;
     return LR_OK;
 }
 
@@ -178,15 +213,32 @@ static lr_status load_alpn(lr_context *context, const char *list, lr_error *err)
     }
 }
 
-static lr_status load(lr_context *context, const lr_context_options *options, lr_error *err)
+/* What can be said without an identity. */
+static lr_status load_policy(lr_context *context, const lr_context_options *options, lr_error *err)
 {
-    const char *groups = options->groups ? options->groups : "X25519MLKEM768:X25519:P-256:P-384";
+    bool node4 = options->profile == LR_PROFILE_NODE4;
+    const char *groups = options->groups;
 
+    if (options->profile != LR_PROFILE_MODERN && !node4)
+        return lr__fail(err, LR_EOPTION, "profile: %d is none", (int)options->profile);
+    if (options->dhparam_file && options->dhparam.len != 0)
+        return lr__fail(err, LR_EOPTION, "dhparam: there is dhparam_file too");
+    if (!groups)
+        groups = node4 ? "P-256" : "X25519MLKEM768:X25519:P-256:P-384";
+    LR_TRY(lr__dh_load(&context->dh, options->dhparam_file, options->dhparam,
+                       node4 ? LR__DH_BITS_LEAST : LR__DH_BITS_MODERN, err));
     LR_TRY(load_versions(context, options, err));
     LR_TRY(load_suites(context, options, err));
     LR_TRY(lr__groups_parse(groups, context->groups, &context->group_count, err));
     LR_TRY(load_alpn(context, options->alpn, err));
-    context->alpn_required = options->alpn_required != LR_OFF;
+    context->alpn_required =
+        options->alpn_required == LR_ON || (options->alpn_required == LR_DEFAULT && !node4);
+    return LR_OK;
+}
+
+static lr_status load(lr_context *context, const lr_context_options *options, lr_error *err)
+{
+    LR_TRY(load_policy(context, options, err));
     LR_TRY(load_identity(context, options, err));
     LR_TRY(check_suites(context, err));
     return lr__context_try(context, err); /* what wolfSSL refuses is found here, not later */
@@ -234,6 +286,7 @@ void lr_context_release(lr_context *context)
         return;
     for (uint32_t i = 0; i < context->identity_count; i++)
         lr__identity_fini(&context->identities[i]);
+    lr__dh_fini(&context->dh);
     lr__free(context->alpn_text);
     lr__free(context);
 }

@@ -8,6 +8,7 @@
 #define LR_CORE_TLS_CONTEXT_H
 
 #include "core/base/list.h"
+#include "core/tls/dh.h"
 #include "core/tls/identity.h"
 #include "core/tls/names.h"
 
@@ -24,8 +25,10 @@ struct lr_context {
     lr_tls_version version_min, version_max;
     uint16_t suites[LR__SUITE_LIST_MAX]; /* in the order of preference */
     uint32_t suite_count;
-    bool suites_ordered;                  /* the options named them: no client changes the order */
-    char suites_text[LR__SUITE_TEXT_MAX]; /* in wolfSSL's words */
+    bool suites_ordered; /* somebody named them: no client that likes ChaCha20 changes the order */
+    bool client_order;   /* every client chooses by its own order */
+    lr__dh dh;           /* none: no DHE */
+    char suites_text[LR__SUITE_TEXT_MAX];         /* in wolfSSL's words */
     char suites_chacha_first[LR__SUITE_TEXT_MAX]; /* for clients that like it best */
     uint16_t groups[LR__GROUP_LIST_MAX];
     uint32_t group_count;

@@ -21,7 +21,7 @@ typedef struct lr__gate_choice {
     lr_slice alpn;          /* the protocol to select, in the context's memory; empty: none */
     lr_tls_version version; /* what will be negotiated */
     lr_bytes *staple;       /* the OCSP response to send; null: none. The engine adds a reference */
-    uint16_t group;         /* the one group that wolfSSL may use */
+    uint16_t group;         /* the one group that wolfSSL may use; 0: DHE over a finite field */
     uint32_t identity;      /* index of the context's that the client can check */
     bool chacha_first;      /* the client prefers ChaCha20-Poly1305 */
 } lr__gate_choice;
@@ -51,6 +51,9 @@ void lr__engine_hello_passed(lr__engine *engine);
  * application data; LR_EAGAIN: *in is used up; LR_ECLOSED: close_notify; other: failed. */
 lr_status lr__engine_read(lr__engine *engine, lr_slice *in, uint8_t *out, size_t cap, size_t *len,
                           lr_error *err);
+
+/* Did the last read take a KeyUpdate? */
+bool lr__engine_saw_key_update(const lr__engine *engine);
 
 /* Seals bytes (1..lr__engine_fragment_max()) as one record. */
 lr_status lr__engine_write(lr__engine *engine, lr_slice bytes, lr_error *err);

@@ -16,9 +16,9 @@ static lr_tls_version choose_version(const lr__hello *hello, const lr_context *c
     return LR_TLS_DEFAULT;
 }
 
-/* Every key exchange here is (EC)DHE. TLS 1.3: our first group with a key share, or else our first
- * that the client knows (a HelloRetryRequest). TLS 1.2 has no hybrids, and a client may leave the
- * choice to us (RFC 8422 4). 0: there is none in common. */
+/* TLS 1.3: our first group with a key share, or else our first that the client knows (a
+ * HelloRetryRequest). TLS 1.2 has no hybrids, and a client may leave the choice to us (RFC 8422 4).
+ * 0: there is none in common. */
 static uint16_t choose_group(const lr__hello *hello, const lr_context *context,
                              lr_tls_version version)
 {
@@ -34,6 +34,18 @@ static uint16_t choose_group(const lr__hello *hello, const lr_context *context,
             return context->groups[i];
     }
     return 0;
+}
+
+/* Without a common curve a client of TLS 1.2 may still offer suites with finite-field DHE, which
+ * are in our list only where there are parameters for them. */
+static bool dhe_will_do(const lr__hello *hello, const lr_context *context, lr_tls_version version)
+{
+    for (uint32_t i = 0; version == LR_TLS_1_2 && i < context->suite_count; i++) {
+        if (lr__suite_is_dhe(context->suites[i]) &&
+            lr__hello_offers_suite(hello, context->suites[i]))
+            return true;
+    }
+    return false;
 }
 
 /* The server's order decides (S125). */
@@ -184,7 +196,7 @@ lr_status lr__gate_decide_alpn(const lr__hello *hello, const lr_context *context
         return lr__hello_refuse(fault, LR_EVERSION, LR__ALERT_PROTOCOL_VERSION,
                                 "no common protocol version");
     choice->group = choose_group(hello, context, choice->version);
-    if (choice->group == 0)
+    if (choice->group == 0 && !dhe_will_do(hello, context, choice->version))
         return lr__hello_refuse(fault, LR_ETLS, LR__ALERT_HANDSHAKE_FAILURE, "no common group");
     LR_TRY(choose_identity(hello, context, choice, fault));
     choice->alpn = alpn.len != 0 ? alpn : choose_alpn(hello, context);

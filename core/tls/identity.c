@@ -9,20 +9,15 @@
 #include "core/base/check.h"
 #include "core/base/current.h"
 #include "core/base/mem.h"
+#include "core/base/secret.h"
 #include "core/base/status.h"
 #include "core/tls/context.h"
 #include "core/tls/pem.h"
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
-
-/* Where a piece of the identity came from, for messages, and its PEM. */
-typedef struct source {
-    const char *cert_name, *key_name, *passphrase;
-    lr_slice cert, key;
-    uint8_t *cert_block, *key_block; /* read from files; key_block is wiped */
-} source;
 
 static bool same_bytes(lr_slice a, lr_slice b)
 {
@@ -71,28 +66,27 @@ static lr_status check_chain(lr__identity *identity, const char *name, lr_error 
     return LR_OK;
 }
 
-static lr_status load_pem(lr__identity *identity, const source *from, lr_error *err)
+/* Whoever may write the file of a key may put another one there. Who may read it is not judged:
+ * containers hand out keys that everybody inside may read. */
+static lr_status check_key_file(const char *path, lr_error *err)
 {
-    LR_TRY(lr__pem_certificates(from->cert, from->cert_name, &identity->chain,
-                                identity->certificates, LR__CHAIN_MAX, &identity->certificate_count,
-                                err));
-    LR_TRY(lr__pem_key(from->key, from->key_name, from->passphrase, &identity->key,
-                       &identity->key_size, err));
-    return check_chain(identity, from->cert_name, err);
+    struct stat st;
+
+    if (path && stat(path, &st) == 0 && S_ISREG(st.st_mode) && (st.st_mode & 022) != 0)
+        return lr__fail(err, LR_EKEY, "%s: others than its owner may write this key (mode %03o)",
+                        path, (unsigned)st.st_mode & 0777);
+    return LR_OK;
 }
 
-static lr_status load_files(lr__identity *identity, source *from, lr_error *err)
+/* The passphrase may be null. */
+static lr_status load_pair(lr__identity *identity, const lr__source *cert, const lr__source *key,
+                           const char *passphrase, lr_error *err)
 {
-    lr_status status = lr__pem_read(from->cert_name, &from->cert_block, &from->cert, err);
-
-    if (status == LR_OK)
-        status = lr__pem_read(from->key_name, &from->key_block, &from->key, err);
-    if (status == LR_OK)
-        status = load_pem(identity, from, err);
-    lr__free(from->cert_block);
-    if (from->key_block)
-        lr__free_wiped(from->key_block, from->key.len);
-    return status;
+    LR_TRY(lr__pem_certificates(cert->bytes, cert->name, &identity->chain, identity->certificates,
+                                LR__CHAIN_MAX, &identity->certificate_count, err));
+    LR_TRY(
+        lr__pem_key(key->bytes, key->name, passphrase, &identity->key, &identity->key_size, err));
+    return check_chain(identity, cert->name, err);
 }
 
 lr_status lr__identity_load(lr__identity *identity, const lr_identity *from, const char *where,
@@ -101,7 +95,8 @@ lr_status lr__identity_load(lr__identity *identity, const lr_identity *from, con
     bool files = from->cert_file || from->key_file;
     const char *whose = *where != '\0' ? where : "lr_context_options: ";
     char cert_name[64], key_name[64];
-    source pem = {.passphrase = from->passphrase, .cert = from->cert, .key = from->key};
+    lr__source cert = {0}, key = {0};
+    lr_status status;
 
     LR_DCHECK(!identity->chain && !identity->key);
     if (files == (from->cert.len != 0 || from->key.len != 0))
@@ -112,16 +107,18 @@ lr_status lr__identity_load(lr__identity *identity, const lr_identity *from, con
         return lr__fail(err, LR_EOPTION, "%scert_file and key_file go together", whose);
     if (!files && !(from->cert.len != 0 && from->key.len != 0))
         return lr__fail(err, LR_EOPTION, "%scert and key go together", whose);
-    if (files) {
-        pem.cert_name = from->cert_file;
-        pem.key_name = from->key_file;
-        return load_files(identity, &pem, err);
-    }
     (void)snprintf(cert_name, sizeof(cert_name), "%scert", where);
     (void)snprintf(key_name, sizeof(key_name), "%skey", where);
-    pem.cert_name = cert_name;
-    pem.key_name = key_name;
-    return load_pem(identity, &pem, err);
+    status = lr__source_open(&cert, cert_name, from->cert_file, from->cert, LR__PEM_FILE_MAX, err);
+    if (status == LR_OK)
+        status = lr__source_open(&key, key_name, from->key_file, from->key, LR__PEM_FILE_MAX, err);
+    if (status == LR_OK)
+        status = check_key_file(from->key_file, err);
+    if (status == LR_OK)
+        status = load_pair(identity, &cert, &key, from->passphrase, err);
+    lr__source_close(&cert, true); /* keys may stand in it too */
+    lr__source_close(&key, true);
+    return status;
 }
 
 lr_status lr__identity_make(lr__identity *identity, const char *names, lr_error *err)
@@ -141,7 +138,6 @@ lr_status lr__identity_make(lr__identity *identity, const char *names, lr_error 
 void lr__identity_fini(lr__identity *identity)
 {
     lr__free(identity->chain);
-    if (identity->key)
-        lr__free_wiped(identity->key, identity->key_size);
+    lr__secret_free(identity->key);
     memset(identity, 0, sizeof(*identity));
 }

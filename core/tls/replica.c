@@ -41,8 +41,10 @@ static lr_status load_identity(WOLFSSL_CTX *ctx, const lr_context *context, uint
 
     if (ret != WOLFSSL_SUCCESS)
         return refuse_identity(context, i, LR_ECERTIFICATE, ret, "certificate chain", err);
+    lr__wolf_secret(true);
     ret = wolfSSL_CTX_use_PrivateKey_buffer(ctx, identity->key, (long)identity->key_size,
                                             WOLFSSL_FILETYPE_ASN1);
+    lr__wolf_secret(false);
     if (ret != WOLFSSL_SUCCESS)
         return refuse_identity(context, i, LR_EKEY, ret, "private key", err);
     if (wolfSSL_CTX_check_private_key(ctx) != WOLFSSL_SUCCESS)
@@ -51,11 +53,30 @@ static lr_status load_identity(WOLFSSL_CTX *ctx, const lr_context *context, uint
     return LR_OK;
 }
 
+/* wolfSSL refuses a prime that is none; it looks for itself, and a replica is made once per worker,
+ * so that each pays for it. */
+static lr_status set_dh(WOLFSSL_CTX *ctx, const lr__dh *dh, lr_error *err)
+{
+    int ret;
+
+    if (dh->p.len == 0)
+        return LR_OK;
+    ret = wolfSSL_CTX_SetMinDhKey_Sz(ctx, LR__DH_BITS_LEAST);
+    if (ret == WOLFSSL_SUCCESS)
+        ret = wolfSSL_CTX_SetMaxDhKey_Sz(ctx, LR__DH_BITS_MOST);
+    if (ret == WOLFSSL_SUCCESS)
+        ret = wolfSSL_CTX_SetTmpDH(ctx, dh->p.bytes, (int)dh->p.len, dh->g.bytes, (int)dh->g.len);
+    if (ret == WOLFSSL_SUCCESS)
+        return LR_OK;
+    return lr__tls_fail(err, LR_EOPTION, ret, "dhparam: the prime is none, or of the wrong size");
+}
+
 static lr_status set_policy(WOLFSSL_CTX *ctx, const lr_context *context, lr_error *err)
 {
     int groups[LR__GROUP_LIST_MAX];
     int ret;
 
+    LR_TRY(set_dh(ctx, &context->dh, err));
     for (uint32_t i = 0; i < context->group_count; i++)
         groups[i] = context->groups[i];
     ret = wolfSSL_CTX_set_groups(ctx, groups, (int)context->group_count);
@@ -64,6 +85,9 @@ static lr_status set_policy(WOLFSSL_CTX *ctx, const lr_context *context, lr_erro
     ret = wolfSSL_CTX_set_cipher_list(ctx, context->suites_text);
     if (ret != WOLFSSL_SUCCESS)
         return lr__tls_fail(err, LR_EOPTION, ret, "cipher suites");
+    ret = context->client_order ? wolfSSL_CTX_UseClientSuites(ctx) : 0;
+    if (ret != 0)
+        return lr__tls_fail(err, LR_EOPTION, ret, "honor_cipher_order");
     ret = wolfSSL_CTX_SetMinVersion(ctx, context->version_min == LR_TLS_1_3 ? WOLFSSL_TLSV1_3
                                                                             : WOLFSSL_TLSV1_2);
     if (ret != WOLFSSL_SUCCESS)

@@ -7,6 +7,7 @@
 
 #include "core/base/check.h"
 #include "core/base/mem.h"
+#include "core/base/secret.h"
 #include "core/base/status.h"
 #include "core/tls/wolf.h"
 
@@ -90,7 +91,7 @@ lr_status lr__self_signed(const char *names, uint8_t **cert_out, uint32_t *cert_
                           uint8_t **key_out, uint32_t *key_size, lr_error *err)
 {
     Cert *cert = lr__alloc_zero(1, sizeof(Cert));
-    uint8_t *der = lr__alloc(CERT_ROOM), *key_der = lr__alloc(KEY_ROOM);
+    uint8_t *der = lr__alloc(CERT_ROOM), *key_der = lr__secret_alloc(KEY_ROOM);
     bool rng_ready = false, key_ready = false;
     lr_status status = LR_ENOMEM;
     ecc_key key;
@@ -146,7 +147,6 @@ fail:
         wc_FreeRng(&rng);
     lr__free(cert);
     lr__free(der);
-    if (key_der)
-        lr__free_wiped(key_der, KEY_ROOM);
+    lr__secret_free(key_der);
     return status;
 }

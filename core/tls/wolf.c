@@ -1,16 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 /* core/tls/wolf.c: wolfSSL's process-wide state and its hooks into lockring.
  *
- * Allocation goes to core/base/mem (counted, and made to fail by tests), time and randomness to the
+ * Allocation goes to core/base/mem (counted, and made to fail by tests), that of private keys to
+ * core/base/secret, time and randomness to the
  * current worker. Nothing else of wolfSSL is process-wide here: no session cache, no certificate
  * cache, no device callbacks. */
 #include "core/tls/wolf.h"
 
+#include "core/base/check.h"
 #include "core/base/current.h"
 #include "core/base/mem.h"
+#include "core/base/secret.h"
 #include "core/base/status.h"
 
 #include <pthread.h>
+#include <string.h>
 #include <time.h>
 #include <wolfssl/wolfcrypt/aes.h>
 #include <wolfssl/wolfcrypt/chacha.h>
@@ -36,14 +40,43 @@ int64_t lr__wall_time_ms(void)
     return lr__current_wall_ms();
 }
 
-static void *wolf_alloc(size_t size)
+static _Thread_local bool is_secret;
+
+void lr__wolf_secret(bool on)
 {
-    return lr__alloc(size ? size : 1);
+    LR_DCHECK(is_secret != on);
+    is_secret = on;
 }
 
+static void *wolf_alloc(size_t size)
+{
+    size = size ? size : 1;
+    return LR_UNLIKELY(is_secret) ? lr__secret_alloc(size) : lr__alloc(size);
+}
+
+static void wolf_free(void *ptr)
+{
+    if (LR_UNLIKELY(lr__secret_is(ptr)))
+        lr__secret_free(ptr);
+    else
+        lr__free(ptr);
+}
+
+/* What moves stays what it is, where it is. */
 static void *wolf_realloc(void *ptr, size_t size)
 {
-    return lr__realloc(ptr, size ? size : 1);
+    size_t before = lr__secret_size(ptr);
+    void *moved;
+
+    size = size ? size : 1;
+    if (LR_LIKELY(before == 0 && !(is_secret && !ptr)))
+        return lr__realloc(ptr, size);
+    moved = lr__secret_alloc(size);
+    if (moved && ptr)
+        memcpy(moved, ptr, before < size ? before : size);
+    if (moved)
+        lr__secret_free(ptr);
+    return moved;
 }
 
 /* wolfCrypt looks at the processor on first use and keeps the answer in plain globals: on one
@@ -76,7 +109,7 @@ static void choose_code_for_this_cpu(void)
 
 static void init(void)
 {
-    init_result = wolfSSL_SetAllocators(wolf_alloc, lr__free, wolf_realloc);
+    init_result = wolfSSL_SetAllocators(wolf_alloc, wolf_free, wolf_realloc);
     if (init_result != 0)
         return;
     init_result = wolfSSL_Init() == WOLFSSL_SUCCESS ? 0 : -1;

@@ -24,6 +24,10 @@
 #error "This wolfSSL writes secrets to a file."
 #endif
 
+/* From on to off, what this thread allocates for wolfSSL lies in secret blocks
+ * (core/base/secret.h): private keys, as they are taken in. */
+void lr__wolf_secret(bool on);
+
 /* "handshake: <what> (wolfSSL -188)" into err, with err->tls_native set; returns status. */
 lr_status lr__tls_fail(lr_error *err, lr_status status, int native, const char *what);
 

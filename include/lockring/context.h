@@ -26,11 +26,19 @@ typedef enum lr_tls_version {
     LR_TLS_1_3 = 0x0304
 } lr_tls_version;
 
+/* The defaults of everything that an option leaves at zero. */
+typedef enum lr_profile {
+    LR_PROFILE_MODERN = 0,
+    LR_PROFILE_NODE4 = 1 /* those of Node.js 4 where they are not broken: its list of suites in its
+                          * order, P-256, no common protocol is not fatal, and clients whose
+                          * certificate does not hold are let in unauthorized */
+} lr_profile;
+
 /* A certificate chain and its key: the two files, or the two slices. */
 typedef struct lr_identity {
     size_t size;            /* LR_IDENTITY */
-    const char *cert_file;  /* PEM: the leaf first, then its issuers in order */
-    const char *key_file;   /* PEM: PKCS#8, PKCS#1 or SEC 1 */
+    const char *cert_file;  /* PEM: the leaf first, then its issuers in order; or one in DER */
+    const char *key_file;   /* PEM or DER: PKCS#8, PKCS#1 or SEC 1; nobody else may write it */
     lr_slice cert;          /* the same from memory */
     lr_slice key;           /* the same from memory */
     const char *passphrase; /* of an encrypted key, at most 79 bytes; not looked at for others */
@@ -40,8 +48,8 @@ typedef struct lr_identity {
 /* Exactly one source of identities: the two files, the two slices, self_signed, or identities. */
 typedef struct lr_context_options {
     size_t size;                /* LR_CONTEXT_OPTIONS */
-    const char *cert_file;      /* PEM: the leaf first, then its issuers in order */
-    const char *key_file;       /* PEM: PKCS#8, PKCS#1 or SEC 1 */
+    const char *cert_file;      /* PEM: the leaf first, then its issuers in order; or one in DER */
+    const char *key_file;       /* PEM or DER: PKCS#8, PKCS#1 or SEC 1; nobody else may write it */
     lr_slice cert;              /* the same from memory */
     lr_slice key;               /* the same from memory */
     const char *self_signed;    /* names and addresses, "localhost,127.0.0.1": an ECDSA P-256
@@ -53,15 +61,24 @@ typedef struct lr_context_options {
     const char *alpn;           /* protocols in the server's order, "h2,http/1.1"; default: none */
     lr_toggle alpn_required;    /* default on: no common protocol is fatal (RFC 7301 3.2) */
     const char *passphrase;     /* of an encrypted key in key_file or key; see lr_identity */
-    const char *ciphers;        /* "TLS_AES_256_GCM_SHA384:ECDHE-RSA-AES128-GCM-SHA256": suites in
-                                 * the server's order, by IANA's or OpenSSL's names. Where none of
-                                 * TLS 1.3 is named, its default ones stay; where none of TLS 1.2
-                                 * is, it is not spoken. Default: all that are known, AES-128 first,
-                                 * but ChaCha20 for clients that like it best */
+    const char *ciphers;        /* "TLS_AES_256_GCM_SHA384:ECDHE+AESGCM:!aRSA": suites in the
+                                 * server's order, by IANA's or OpenSSL's names, in the grammar of
+                                 * OpenSSL's lists. Where none of TLS 1.3 is named, its default ones
+                                 * stay; where none of TLS 1.2 is left, it is not spoken. Default:
+                                 * that of the process, lr_ciphers_default_set(); else all that are
+                                 * known, AES-128 first, but ChaCha20 for clients that like it best
+                                 */
     const lr_identity *identities; /* in the order of preference; each client gets the first that it
                                     * can check. The key algorithms (RSA, Ed25519, ECDSA by curve)
                                     * must differ */
     uint32_t identity_count;       /* 1..8 */
+    lr_profile profile;
+    lr_toggle honor_cipher_order; /* default on; off: the client's order of suites decides */
+    const char *dhparam_file; /* PEM or DER of PKCS#3: finite-field Diffie-Hellman for clients of
+                               * TLS 1.2 without elliptic curves, with RSA certificates; 2048 to
+                               * 8192 bits, or from 1024 in LR_PROFILE_NODE4. Default: none, and no
+                               * suite with DHE (S15) */
+    lr_slice dhparam;         /* the same from memory */
 } lr_context_options;
 #define LR_CONTEXT_OPTIONS .size = sizeof(lr_context_options)
 
@@ -72,6 +89,15 @@ LR_API LR_ANY LR_NODISCARD lr_status lr_context_new(const lr_context_options *op
                                                     lr_context **out, lr_error *err);
 LR_API LR_ANY lr_context *lr_context_retain(lr_context *context); /* returns it */
 LR_API LR_ANY void lr_context_release(lr_context *context);       /* null is allowed */
+
+/* The suites of contexts whose options name none, in place of the default; null takes it back.
+ * Where a program sets none, the environment's LOCKRING_CIPHERS counts, but not for a set-user-ID
+ * program. Contexts that are already made keep theirs. Suites and groups of them that OpenSSL has
+ * and lockring has not add nothing here. (S9) */
+LR_API LR_ANY LR_NODISCARD lr_status lr_ciphers_default_set(const char *list, lr_error *err);
+
+/* The names (IANA's) of all suites that a list may name; a null ends them. Static. (S132) */
+LR_API LR_ANY const char *const *lr_ciphers(void);
 
 /* The leaf certificate of the first identity in DER; lives as long as the context. */
 LR_API LR_ANY lr_slice lr_context_certificate(const lr_context *context);

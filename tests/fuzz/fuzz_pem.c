@@ -6,6 +6,7 @@
 
 #include "core/base/check.h"
 #include "core/base/mem.h"
+#include "core/base/secret.h"
 #include "core/tls/pem.h"
 #include "core/tls/x509.h"
 
@@ -47,7 +48,7 @@ static void read_certificates(lr_slice pem)
     }
     LR_CHECK(count >= 1 && count <= MAX && out[0].bytes == chain);
     for (uint32_t i = 0; i < count; i++) {
-        LR_CHECK(out[i].len > 0 && out[i].len < pem.len);
+        LR_CHECK(out[i].len > 0 && out[i].len <= pem.len);
         LR_CHECK(i == 0 || out[i].bytes == out[i - 1].bytes + out[i - 1].len);
         walk(out[i]);
     }
@@ -66,7 +67,7 @@ static void read_key(lr_slice pem, const char *passphrase)
         return;
     }
     LR_CHECK(size > 0 && size < pem.len);
-    lr__free_wiped(der, size);
+    lr__secret_free(der);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)

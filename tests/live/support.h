@@ -56,7 +56,7 @@ static inline lr_ring_choice live_ring(void **state)
 typedef struct live_events {
     pthread_mutex_t mutex;
     pthread_cond_t changed;
-    char text[8192];
+    char text[65536];
     size_t len;
     _Atomic uint64_t opened, secured, closed; /* counted by the recorder */
 } live_events;

@@ -13,6 +13,7 @@ enum { EXT_VERSIONS = 43 };
 static lr_context context;
 static lr__gate_choice choice;
 static char alpn_text[128];
+static const lr__suite_rules rules = {"ciphers", false, false};
 
 /* As lr_context_new() leaves them. */
 static void offer(lr_tls_version min, lr_tls_version max, const char *alpn, bool required)
@@ -24,7 +25,8 @@ static void offer(lr_tls_version min, lr_tls_version max, const char *alpn, bool
     context.groups[1] = LR__GROUP_SECP256R1;
     context.group_count = 2;
     context.identity_count = 1; /* of a key that fits everything */
-    assert_int_equal(lr__suites_parse(NULL, context.suites, &context.suite_count, NULL), LR_OK);
+    assert_int_equal(lr__suites_parse(NULL, &rules, context.suites, &context.suite_count, NULL),
+                     LR_OK);
     context.alpn_required = required;
     (void)snprintf(alpn_text, sizeof(alpn_text), "%s", alpn);
     for (const char *word = alpn_text; *word != '\0'; word += strspn(word, ",")) {
@@ -246,9 +248,9 @@ static void suites_that_the_options_do_not_name_are_not_common(void **state)
 
     (void)state;
     offer(LR_TLS_1_2, LR_TLS_1_3, "", true);
-    assert_int_equal(
-        lr__suites_parse("TLS_AES_256_GCM_SHA384", context.suites, &context.suite_count, NULL),
-        LR_OK);
+    assert_int_equal(lr__suites_parse("TLS_AES_256_GCM_SHA384", &rules, context.suites,
+                                      &context.suite_count, NULL),
+                     LR_OK);
     p->suites = LR_LIT("\x13\x01\x13\x03");
     assert_refuses(p, LR_ETLS, LR__ALERT_HANDSHAKE_FAILURE);
     p->suites = LR_LIT("\x13\x01\x13\x02");

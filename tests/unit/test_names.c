@@ -6,6 +6,7 @@
 #include "core/tls/names.h"
 
 static lr_error err;
+static const lr__suite_rules rules = {"ciphers", false, false};
 
 static void suites_have_their_iana_names(void **state)
 {
@@ -143,7 +144,7 @@ static void assert_suites(const char *list, const uint16_t *expected, uint32_t l
     uint32_t count = 99;
 
     memset(out, 0x5a, sizeof(out));
-    assert_int_equal(lr__suites_parse(list, out, &count, &err), LR_OK);
+    assert_int_equal(lr__suites_parse(list, &rules, out, &count, &err), LR_OK);
     assert_int_equal(count, len);
     assert_memory_equal(out, expected, len * sizeof(*out));
 }
@@ -159,7 +160,7 @@ static void the_default_suites_are_all_of_them(void **state)
 
 static void a_list_of_suites_keeps_its_order_in_either_spelling(void **state)
 {
-    static const uint16_t mixed[] = {0xcca8, 0x1303, 0xc02b, 0x1301};
+    static const uint16_t mixed[] = {0x1303, 0x1301, 0xcca8, 0xc02b};
     static const uint16_t one[] = {0x1302};
 
     (void)state;
@@ -191,33 +192,137 @@ static void a_word_that_is_no_suite_is_named(void **state)
 {
     static const char *const cases[][2] = {
         {"", "''"},
-        {":", "''"},
-        {"TLS_AES_128_GCM_SHA256:", "''"},
-        {":TLS_AES_128_GCM_SHA256", "''"},
-        {"HIGH", "'HIGH'"},
-        {"TLS_AES_128_GCM_SHA256:!RC4", "'!RC4'"},
-        {"TLS_AES_128_GCM_SHA256 ", "'TLS_AES_128_GCM_SHA256 '"},
+        {":", "':'"},
+        {"!RC4", "'!RC4' selects no suite"},
+        {"HIGH:!ALL", "'HIGH:!ALL' selects no suite"},
+        {"HIGH:NONSUCH", "'NONSUCH'"},
+        {"HIGH:!NONSUCH", "'!NONSUCH'"},
+        {"HIGH:-NONSUCH", "'-NONSUCH'"},
+        {"ECDHE+NONSUCH", "'ECDHE+NONSUCH'"},
+        {"ECDHE+", "'ECDHE+'"},
+        {"HIGH:!", "'!'"},
+        {"HIGH:@STRONG", "'@STRONG'"},
+        {"HIGH:@SECLEVEL=6", "'@SECLEVEL=6'"},
+        {"HIGH:@SECLEVEL=", "'@SECLEVEL='"},
+        {"HIGH:RC4", "'RC4': no such suite is built here"},
+        {"kRSA+AESGCM", "'kRSA+AESGCM': no such suite is built here"},
         {"TLS_AES_128_GCM_SHA25", "'TLS_AES_128_GCM_SHA25'"},
-        {"AES128-SHA", "'AES128-SHA'"},
+        {"AES128-SHA", "'AES128-SHA': no such suite is built here"},
+        {"ECDHE-RSA-AES128-SHA256", "'ECDHE-RSA-AES128-SHA256': no such suite is built here"},
+        {"TLS_RSA_WITH_AES_128_CBC_SHA", "'TLS_RSA_WITH_AES_128_CBC_SHA': no such suite"},
+        {"ECDHE-RSA-", "'ECDHE-RSA-'"},
         {"TLS_AES_128_CCM_SHA256", "'TLS_AES_128_CCM_SHA256'"},
-        {"ECDHE-RSA-AES128-GCM-SHA256,ECDHE-RSA-AES256-GCM-SHA384", "','"},
-        {"DHE-RSA-AES128-GCM-SHA256", "'DHE-RSA-AES128-GCM-SHA256'"},
-        {"TLS_AES_256_GCM_SHA384:tls_aes_256_gcm_sha384",
-         "'tls_aes_256_gcm_sha384' is there twice"},
-        {"ECDHE-RSA-AES128-GCM-SHA256:TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256",
-         "'TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256' is there twice"},
     };
     uint16_t out[LR__SUITE_LIST_MAX];
     uint32_t count;
 
     (void)state;
     for (size_t i = 0; i < LR_ARRAY_COUNT(cases); i++) {
-        assert_int_equal(lr__suites_parse(cases[i][0], out, &count, &err), LR_EOPTION);
+        assert_int_equal(lr__suites_parse(cases[i][0], &rules, out, &count, &err), LR_EOPTION);
         assert_non_null(strstr(err.text, "ciphers"));
-        if (strcmp(cases[i][1], "','") != 0 && !strstr(err.text, cases[i][1]))
+        if (!strstr(err.text, cases[i][1]))
             fail_msg("'%s' does not name %s", err.text, cases[i][1]);
-        assert_int_equal(lr__suites_parse(cases[i][0], out, &count, NULL), LR_EOPTION);
+        assert_int_equal(lr__suites_parse(cases[i][0], &rules, out, &count, NULL), LR_EOPTION);
     }
+}
+
+/* What OpenSSL 3.0 makes of these lists (openssl ciphers -v LIST), but for the suites that are not
+ * built here. */
+static void groups_and_operations_do_what_openssl_does(void **state)
+{
+    static const struct {
+        const char *list;
+        uint16_t suites[10]; /* of TLS 1.2 */
+    } cases[] = {
+        {"HIGH", {0xc02b, 0xc02f, 0xc02c, 0xc030, 0xcca9, 0xcca8, 0x009e, 0x009f, 0xccaa}},
+        {"HIGH:!DHE", {0xc02b, 0xc02f, 0xc02c, 0xc030, 0xcca9, 0xcca8}},
+        {"ECDHE+AESGCM:DHE+AESGCM", {0xc02b, 0xc02f, 0xc02c, 0xc030, 0x009e, 0x009f}},
+        {"ECDHE+aRSA+AESGCM", {0xc02f, 0xc030}},
+        {"ECDSA:ALL:!kEDH", {0xc02b, 0xc02c, 0xcca9, 0xc02f, 0xc030, 0xcca8}},
+        {"ALL:!DH:+aECDSA", {0xc02f, 0xc030, 0xcca8, 0xc02b, 0xc02c, 0xcca9}},
+        {"CHACHA20:-aRSA:ECDHE-RSA-CHACHA20-POLY1305", {0xcca9, 0xcca8}},
+        {"CHACHA20:!aRSA:ECDHE-RSA-CHACHA20-POLY1305", {0xcca9}},
+        {"ECDHE-RSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256", {0xc02f}},
+        {"kEECDH+AES128:kEECDH+AES256 @STRENGTH", {0xc02c, 0xc030, 0xc02b, 0xc02f}},
+        {"AES, EECDH;-kEDH", {0xc02b, 0xc02f, 0xc02c, 0xc030, 0xcca9, 0xcca8}},
+        {"DEFAULT:!DHE:@SECLEVEL=2", {0xc02b, 0xc02f, 0xc02c, 0xc030, 0xcca9, 0xcca8}},
+        {"EECDH+aRSA:!aNULL:!eNULL:!NULL:!EXPORT:!DES:!3DES:!RC4:!MD5:!PSK:!SRP:!CAMELLIA:!kRSA:"
+         "!SHA1:!SEED:!IDEA:!ARIA:!AESCCM:!DSS:!ECDHE-RSA-AES128-SHA:-LOW:+MEDIUM",
+         {0xc02f, 0xc030, 0xcca8}},
+    };
+    static const lr__suite_rules with_dhe = {"ciphers", true, false};
+
+    (void)state;
+    for (size_t i = 0; i < LR_ARRAY_COUNT(cases); i++) {
+        uint16_t out[LR__SUITE_LIST_MAX] = {0};
+        uint32_t count, expected = 3;
+
+        if (lr__suites_parse(cases[i].list, &with_dhe, out, &count, &err) != LR_OK)
+            fail_msg("%s: %s", cases[i].list, err.text);
+        while (expected - 3 < 10 && cases[i].suites[expected - 3] != 0)
+            expected++;
+        if (count != expected || memcmp(out + 3, cases[i].suites, (count - 3) * 2) != 0)
+            fail_msg("%s: %u suites, the first 0x%04x", cases[i].list, count, out[3]);
+        assert_int_equal(out[0], 0x1301);
+    }
+}
+
+static void a_security_level_above_128_bits_takes_aes_128_out(void **state)
+{
+    static const uint16_t left[] = {0x1302, 0x1303, 0xc02c, 0xc030, 0xcca9, 0xcca8};
+
+    (void)state;
+    assert_suites("EECDH:@SECLEVEL=4", left, LR_ARRAY_COUNT(left));
+}
+
+static void without_parameters_there_is_no_dhe(void **state)
+{
+    static const uint16_t kept[] = {0x1301, 0x1302, 0x1303, 0xc02f};
+    static const uint16_t none[] = {0x1301, 0x1302, 0x1303};
+
+    (void)state;
+    assert_suites("DHE-RSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256", kept, 4);
+    assert_suites("DHE", none, 3);
+}
+
+static void suites_of_tls_1_3_are_taken_out_by_name(void **state)
+{
+    static const uint16_t left[] = {0x1301, 0x1303, 0xc02f};
+    static const uint16_t none[] = {0xc02f};
+
+    (void)state;
+    assert_suites("ECDHE-RSA-AES128-GCM-SHA256:!TLS_AES_256_GCM_SHA384", left, 3);
+    assert_suites("ECDHE-RSA-AES128-GCM-SHA256:!TLS_AES_256_GCM_SHA384:!TLS_AES_128_GCM_SHA256:"
+                  "!TLS_CHACHA20_POLY1305_SHA256",
+                  none, 1);
+}
+
+static void a_lenient_list_drops_what_is_not_here(void **state)
+{
+    static const lr__suite_rules lenient = {"ciphers", true, true};
+    uint16_t out[LR__SUITE_LIST_MAX];
+    uint32_t count;
+
+    (void)state;
+    assert_int_equal(lr__suites_parse("RC4:AES128-SHA:ECDHE-RSA-AES128-SHA256:AES256+aRSA",
+                                      &lenient, out, &count, &err),
+                     LR_OK);
+    assert_int_equal(count, 5);
+    assert_int_equal(out[3], 0xc030);
+    assert_int_equal(out[4], 0x009f);
+    assert_int_equal(lr__suites_parse("RC4:NONSUCH", &lenient, out, &count, &err), LR_EOPTION);
+}
+
+static void the_names_of_all_suites_are_told(void **state)
+{
+    static const uint16_t all[] = {0x1301, 0x1302, 0x1303, 0xc02b, 0xc02f, 0xc02c,
+                                   0xc030, 0xcca9, 0xcca8, 0x009e, 0x009f, 0xccaa};
+    const char *const *names = lr_ciphers();
+
+    (void)state;
+    for (size_t i = 0; i < LR_ARRAY_COUNT(all); i++)
+        assert_string_equal(names[i], lr__suite_name(all[i]));
+    assert_null(names[LR_ARRAY_COUNT(all)]);
 }
 
 static void a_suite_has_a_version_and_a_kind_of_key(void **state)
@@ -256,7 +361,7 @@ static void a_list_is_written_in_either_order(void **state)
                                "ECDHE-ECDSA-AES128-GCM-SHA256:TLS13-AES128-GCM-SHA256");
     lr__suites_write(list, 1, true, plain);
     assert_string_equal(plain, "ECDHE-ECDSA-AES128-GCM-SHA256");
-    assert_int_equal(lr__suites_parse(NULL, all, &count, NULL), LR_OK);
+    assert_int_equal(lr__suites_parse(NULL, &rules, all, &count, NULL), LR_OK);
     lr__suites_write(all, count, false, plain);
     lr__suites_write(all, count, true, chacha);
     assert_int_equal(strlen(plain), strlen(chacha));
@@ -279,6 +384,12 @@ int main(void)
         cmocka_unit_test(a_list_of_suites_keeps_its_order_in_either_spelling),
         cmocka_unit_test(without_a_suite_of_tls_1_3_its_default_ones_stay),
         cmocka_unit_test(a_word_that_is_no_suite_is_named),
+        cmocka_unit_test(groups_and_operations_do_what_openssl_does),
+        cmocka_unit_test(a_security_level_above_128_bits_takes_aes_128_out),
+        cmocka_unit_test(without_parameters_there_is_no_dhe),
+        cmocka_unit_test(suites_of_tls_1_3_are_taken_out_by_name),
+        cmocka_unit_test(a_lenient_list_drops_what_is_not_here),
+        cmocka_unit_test(the_names_of_all_suites_are_told),
         cmocka_unit_test(a_suite_has_a_version_and_a_kind_of_key),
         cmocka_unit_test(a_list_is_written_in_either_order),
     };

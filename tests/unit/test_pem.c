@@ -3,6 +3,7 @@
 #include "support.h"
 
 #include "core/base/mem.h"
+#include "core/base/secret.h"
 #include "core/tls/pem.h"
 #include "fixtures.h"
 #include "tls_client.h"
@@ -97,7 +98,7 @@ static lr_status key_of(const char *text, size_t len, uint32_t *size)
     free(copy);
     if (status == LR_OK) {
         assert_int_equal(der[0], 0x30);
-        lr__free_wiped(der, *size);
+        lr__secret_free(der);
     } else {
         assert_null(der);
         assert_non_null(strstr(err.text, "there"));
@@ -296,9 +297,9 @@ static void a_passphrase_opens_its_key(void **state)
                              LR_OK);
             assert_int_equal(size, expected_size);
             assert_memory_equal(der, expected, size);
-            lr__free_wiped(expected, expected_size);
+            lr__secret_free(expected);
         }
-        lr__free_wiped(der, size);
+        lr__secret_free(der);
     }
 }
 
@@ -419,25 +420,25 @@ static void a_file_is_read_whole(void **state)
 
     (void)state;
     assert_true(fd >= 0);
-    assert_int_equal(lr__pem_read(path, &block, &out, &err), LR_OK);
+    assert_int_equal(lr__pem_read(path, LR__PEM_FILE_MAX, &block, &out, &err), LR_OK);
     assert_int_equal(out.len, 0);
     lr__free(block);
     assert_int_equal(write(fd, "0123456789", 10), 10);
-    assert_int_equal(lr__pem_read(path, &block, &out, &err), LR_OK);
+    assert_int_equal(lr__pem_read(path, LR__PEM_FILE_MAX, &block, &out, &err), LR_OK);
     assert_int_equal(out.len, 10);
     assert_memory_equal(out.bytes, "0123456789", 10);
     lr__free(block);
     assert_int_equal(ftruncate(fd, LR__PEM_FILE_MAX), 0);
-    assert_int_equal(lr__pem_read(path, &block, &out, &err), LR_OK);
+    assert_int_equal(lr__pem_read(path, LR__PEM_FILE_MAX, &block, &out, &err), LR_OK);
     assert_int_equal(out.len, LR__PEM_FILE_MAX);
     lr__free(block);
     assert_int_equal(ftruncate(fd, LR__PEM_FILE_MAX + 1), 0);
-    assert_int_equal(lr__pem_read(path, &block, &out, &err), LR_EFILE);
+    assert_int_equal(lr__pem_read(path, LR__PEM_FILE_MAX, &block, &out, &err), LR_EFILE);
     assert_null(block);
-    assert_int_equal(lr__pem_read("/dev/zero", &block, &out, &err), LR_EFILE);
+    assert_int_equal(lr__pem_read("/dev/zero", LR__PEM_FILE_MAX, &block, &out, &err), LR_EFILE);
     (void)lr__mem_fail_at(1, false);
     assert_int_equal(ftruncate(fd, 10), 0);
-    assert_int_not_equal(lr__pem_read(path, &block, &out, &err), LR_OK);
+    assert_int_not_equal(lr__pem_read(path, LR__PEM_FILE_MAX, &block, &out, &err), LR_OK);
     (void)lr__mem_fail_at(0, false);
     assert_null(block);
     assert_int_equal(close(fd), 0);

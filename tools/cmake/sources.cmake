@@ -28,6 +28,7 @@ set(LOCKRING_BASE_SOURCES
     core/base/log.c
     core/base/mailbox.c
     core/base/mem.c
+    core/base/secret.c
     core/base/slab.c
     core/base/status.c
     core/base/timer.c
@@ -53,6 +54,7 @@ set(LOCKRING_IO_SOURCES
 set(LOCKRING_TLS_SOURCES
     core/tls/alert.c
     core/tls/context.c
+    core/tls/dh.c
     core/tls/engine.c
     core/tls/gate.c
     core/tls/hello.c
@@ -64,6 +66,8 @@ set(LOCKRING_TLS_SOURCES
     core/tls/replica.c
     core/tls/selfsign.c
     core/tls/sni.c
+    core/tls/suites.c
+    core/tls/suites_process.c
     core/tls/trial.c
     core/tls/wolf.c
     core/tls/x509.c
@@ -82,6 +86,7 @@ set(LOCKRING_RUN_SOURCES
     core/run/file.c
     core/run/hello.c
     core/run/hooks.c
+    core/run/limits.c
     core/run/listener.c
     core/run/object.c
     core/run/outq.c
@@ -114,6 +119,7 @@ set(LOCKRING_PROTO_SOURCES
     proto/http_info.c
     proto/http_path.c
     proto/http_types.c
+    proto/stats_text.c
 )
 
 # tests/sim: the simulated back end.
