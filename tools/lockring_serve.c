@@ -135,7 +135,16 @@ static lr_status make_site(program *p, lr_error *err)
         demo.user = p->log;
         demo.on_log = on_log;
     }
-    return status == LR_OK ? lr_http_demo_new(&demo, &p->demo, err) : status;
+    if (status != LR_OK)
+        return status;
+    status = lr_http_demo_new(&demo, &p->demo, err);
+    if (status == LR_EFILE) {
+        char text[sizeof(err->text)];
+
+        memcpy(text, err->text, sizeof(text));
+        (void)snprintf(err->text, sizeof(err->text), "--root: %.150s", text);
+    }
+    return status;
 }
 
 static lr_status make_server(program *p, lr_error *err)

@@ -15,6 +15,7 @@ enum {
     WORKERS_MAX = 256,
     FRAGMENT_MIN = 512,
     FRAGMENT_MAX = 16384,
+    RATE_MAX = 1000000,
     OPTION_FIRST = 256 /* what getopt_long returns for the first of the table */
 };
 
@@ -305,17 +306,24 @@ static bool read_lifetime(serve_options *out, const char *name, const char *valu
 /* RATE or RATE/BURST. */
 static bool read_rate(const char *name, const char *value, uint32_t *rate, uint32_t *burst)
 {
-    const char *slash = strchr(value, '/');
-    char digits[16];
+    unsigned long long numbers[2] = {0, 0};
+    char *end;
 
-    if (!slash)
-        return read_number(name, value, 1, 1000000, rate);
-    if ((size_t)(slash - value) >= sizeof(digits))
-        return wrong("%s: '%s' is not RATE or RATE/BURST", name, value);
-    memcpy(digits, value, (size_t)(slash - value));
-    digits[slash - value] = '\0';
-    return read_number(name, digits, 1, 1000000, rate) &&
-           read_number(name, slash + 1, 1, 1000000, burst);
+    for (int i = 0; i < 2; i++) {
+        const char *digits = i == 0 ? value : end + 1;
+
+        if (i == 1 && *end == '\0')
+            break;
+        errno = 0;
+        numbers[i] = strtoull(digits, &end, 10);
+        if (*digits < '0' || *digits > '9' || errno != 0 || numbers[i] < 1 ||
+            numbers[i] > RATE_MAX || (*end != '\0' && (i == 1 || *end != '/')))
+            return wrong("%s: '%s' is not RATE or RATE/BURST, each from 1 to %d", name, value,
+                         RATE_MAX);
+    }
+    *rate = (uint32_t)numbers[0];
+    *burst = (uint32_t)numbers[1];
+    return true;
 }
 
 static bool read_source_connections(serve_options *out, const char *name, const char *value)
