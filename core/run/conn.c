@@ -178,7 +178,10 @@ static void refuse_socket(lr__part *part, int sock, lr_status why)
 
     w->ring->backend->abandon(w->workers->world, sock);
     lr__stats_add(&w->stats,
-                  why == LR_ENOMEM ? LR__STAT_refused_memory : LR__STAT_refused_connections, 1);
+                  why == LR_ENOMEM    ? LR__STAT_refused_memory
+                  : why == LR_ESOURCE ? LR__STAT_refused_sources
+                                      : LR__STAT_refused_connections,
+                  1);
     lr__log_limited(&w->workers->log, &w->log_limit, w->now_ns, LR_LOG_WARN,
                     "conn_refused worker=%u status=%s", w->index, lr_status_name(why));
     if (!part->server->on_refused)

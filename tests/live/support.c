@@ -356,6 +356,8 @@ lr_server *live_server(lr_workers *workers, lr_context *context, const live_plan
     lr_server *server = NULL;
     lr_error err;
 
+    if (plan->tune)
+        plan->tune(&options);
     must(lr_server_new(workers, &options, &server, &err), &err);
     return server;
 }
