@@ -135,7 +135,16 @@ static lr_status make_site(program *p, lr_error *err)
         demo.user = p->log;
         demo.on_log = on_log;
     }
-    return status == LR_OK ? lr_http_demo_new(&demo, &p->demo, err) : status;
+    if (status != LR_OK)
+        return status;
+    status = lr_http_demo_new(&demo, &p->demo, err);
+    if (status == LR_EFILE) {
+        char text[sizeof(err->text)];
+
+        memcpy(text, err->text, sizeof(text));
+        (void)snprintf(err->text, sizeof(err->text), "--root: %.150s", text);
+    }
+    return status;
 }
 
 static lr_status make_server(program *p, lr_error *err)
@@ -149,7 +158,14 @@ static lr_status make_server(program *p, lr_error *err)
                                 .handshake_timeout_ms = options->handshake_timeout_ms,
                                 .idle_timeout_ms = options->idle_timeout_ms,
                                 .fragment_size_max = options->fragment_size_max,
-                                .connection_count_max = options->connection_count_max};
+                                .connection_count_max = options->connection_count_max,
+                                .half_open_max = options->half_open_max,
+                                .write_timeout_ms = options->write_timeout_ms,
+                                .lifetime_ms = options->lifetime_ms,
+                                .source_connections_per_s = options->source_connections_per_s,
+                                .source_connections_burst = options->source_connections_burst,
+                                .source_handshakes_per_s = options->source_handshakes_per_s,
+                                .source_handshakes_burst = options->source_handshakes_burst};
     lr_status status;
 
     if (p->demo)

@@ -178,7 +178,10 @@ static void refuse_socket(lr__part *part, int sock, lr_status why)
 
     w->ring->backend->abandon(w->workers->world, sock);
     lr__stats_add(&w->stats,
-                  why == LR_ENOMEM ? LR__STAT_refused_memory : LR__STAT_refused_connections, 1);
+                  why == LR_ENOMEM    ? LR__STAT_refused_memory
+                  : why == LR_ESOURCE ? LR__STAT_refused_sources
+                                      : LR__STAT_refused_connections,
+                  1);
     lr__log_limited(&w->workers->log, &w->log_limit, w->now_ns, LR_LOG_WARN,
                     "conn_refused worker=%u status=%s", w->index, lr_status_name(why));
     if (!part->server->on_refused)
@@ -473,6 +476,18 @@ void lr_conn_end(lr_conn *c)
     case LR__CONN_STATE_COUNT:
         LR_UNREACHABLE();
     }
+}
+
+void lr_conn_end_write(lr_conn *c)
+{
+    LR_CHECK(c != NULL);
+    lr__dcheck_on_worker(c->worker);
+    if (c->state != LR__CONN_OPEN || c->peer_ended) {
+        lr_conn_end(c);
+        return;
+    }
+    c->write_ended = true;
+    lr__conn_schedule_flush(c);
 }
 
 void lr_conn_abort(lr_conn *c, lr_status why)

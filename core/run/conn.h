@@ -110,6 +110,7 @@ typedef struct lr__conn_gate {
     lr__ask *ask;        /* open; the connection is PARKED */
     lr_context *context; /* a reference; null: not chosen yet */
     lr_bytes *staple;    /* a reference, or null */
+    lr_slice alpn;       /* chosen by the program, in alpn_chosen; empty: by the context's order */
     uint64_t hello_ns;   /* the turn in which the first ClientHello was complete */
 } lr__conn_gate;
 
@@ -145,6 +146,8 @@ struct lr_conn {
     bool peer_ended;   /* close_notify came; plain: the FIN was told */
     bool above_high;   /* the queue went above LR__QUEUE_HIGH and is not below LOW yet */
     bool read_paused;  /* by lr_conn_pause() */
+    bool write_ended;  /* by lr_conn_end_write() */
+    bool fin_sent;     /* OPEN, write_ended: nothing more may be sent */
 
     uint16_t held_first, held_last, held_count; /* worker->held */
     lr__buf parked;    /* input older than what is held, copied while the connection may not read */

@@ -105,7 +105,7 @@ static lr_status make_parts(lr_server *s, lr_error *err)
 
         part->server = s;
         part->worker = on->list[i];
-        (void)lr__part_adopt(part);
+        lr__part_adopt(part);
         lr__list_init(&part->conns);
         lr__list_init(&part->half_open);
         if (!make_sources(part))
@@ -532,8 +532,7 @@ void lr__part_control(lr__part *part)
 {
     int drain = atomic_load(&part->server->drain);
 
-    if (lr__part_adopt(part))
-        lr__worker_drop_replicas(part->worker);
+    lr__part_adopt(part);
     if (drain >= LR__DRAIN_YES && !part->draining)
         begin_drain(part);
     if (drain == LR__DRAIN_CUT && !part->cut)

@@ -109,9 +109,9 @@ LR_API LR_SETUP LR_NODISCARD lr_status lr_server_listen(lr_server *s,
                                                         uint32_t *index, lr_error *err);
 
 /* Replaces the server's context (null: it stays) and all of its names (null: none) at once: each
- * worker goes on with either the old or the new ones, from its next turn on. Connections that are
- * established or parked keep what they have. LR_ENOMEM, LR_ESTATE (the server has no context): the
- * old ones stay. (B7) */
+ * handshake sees either the old or the new ones, and the new ones where it looks after this call
+ * has returned. Connections that have their context, established or parked, keep it. LR_ENOMEM,
+ * LR_ESTATE (the server has no context): the old ones stay. (B7) */
 LR_API LR_ANY LR_NODISCARD lr_status lr_server_publish(lr_server *s, lr_context *context,
                                                        const lr_names *names, lr_error *err);
 /* The same with one name added, replaced or removed (S45). Cost: a copy of the table; for many

@@ -97,6 +97,8 @@ typedef struct lr_stats {
     /* Of the process, where all workers are summed: what the library has allocated and not
      * freed. */
     uint64_t heap_blocks, heap_bytes;
+
+    uint64_t refused_sources; /* LR_ESOURCE: reset at once; those at the gate are failures */
 } lr_stats; /* appended to, never reordered */
 #define LR_STATS .size = sizeof(lr_stats)
 

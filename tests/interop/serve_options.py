@@ -30,7 +30,9 @@ BAD_VALUES = [
     ("--listen", "127.0.0.1"), ("--listen", "127.0.0.1:"), ("--listen", "127.0.0.1:65536"),
     ("--listen", "127.0.0.1:-1"), ("--listen", "127.0.0.1:8a"), ("--listen", "::1:8443"),
     ("--listen", "[]:8443"), ("--listen", "unix:"), ("--listen", "unix:/" + 120 * "x"),
-    ("--max-connections", "0"), ("--max-connections", "many"), ("--stall-threshold", "-1"),
+    ("--source-connections", "0"), ("--source-connections", "5/"), ("--source-handshakes", "/5"),
+    ("--source-handshakes", "a/5"), ("--max-half-open", "0"), ("--write-timeout", "-1"),
+    ("--lifetime", "soon"), ("--root", "no/such/directory"), ("--max-connections", "0"), ("--max-connections", "many"), ("--stall-threshold", "-1"),
     ("--ciphers", "TLS_AES_128_GCM_SHA256:NONSUCH"), ("--passphrase-file", "none"),
     ("--workers", "0"), ("--workers", "257"), ("--workers", "two"), ("--workers", ""),
     ("--workers", "-1"), ("--workers", " 1"), ("--workers", "1x"),
@@ -49,7 +51,8 @@ AVAILABLE = [
     "--max-version", "--groups", "--alpn", "--handler", "--fragment", "--handshake-timeout",
     "--idle-timeout", "--drain-timeout", "--log-level", "--version", "--help",
     "--root", "--access-log", "--passphrase-file", "--ciphers", "--max-connections",
-    "--stall-threshold", "--check-config",
+    "--stall-threshold", "--check-config", "--max-half-open", "--source-connections",
+    "--source-handshakes", "--write-timeout", "--lifetime",
 ]
 
 
@@ -311,6 +314,17 @@ class Serving(unittest.TestCase):
                     connect(port)
                 second.sendall(b"ping")
                 self.assertEqual(second.recv(4), b"ping")
+
+    def test_a_source_that_shakes_hands_too_often_is_refused(self):
+        with serving("--source-handshakes", "1/3", "--workers", "1") as ready:
+            with self.assertRaises(OSError):
+                for _ in range(100):
+                    connect(port_of(ready[0])).close()
+
+    def test_a_lifetime_ends_connections(self):
+        with serving("--lifetime", "100") as ready:
+            with connect(port_of(ready[0])) as tls:
+                self.assertEqual(tls.recv(4), b"")
 
     def test_versions(self):
         old, new = ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3
