@@ -137,16 +137,30 @@ lr_slice lr_conn_peer_certificate(const lr_conn *c, uint32_t index)
 bool lr_conn_remote(const lr_conn *c, char *out, size_t cap)
 {
     struct sockaddr_storage name = {0};
+    socklen_t len = sizeof(name);
+    lr_worker *w;
 
     LR_BUG_IF(!c || !out, false);
-    lr__dcheck_on_worker(c->worker);
+    w = c->worker;
+    lr__dcheck_on_worker(w);
     if (cap == 0)
         return false;
     out[0] = '\0';
     if (c->remote.sin6_family == AF_UNSPEC)
         return false;
     memcpy(&name, &c->remote, sizeof(c->remote));
-    lr__address_text(&name, sizeof(c->remote), out, cap);
+    if (name.ss_family != AF_UNIX) {
+        lr__address_text(&name, sizeof(c->remote), out, cap);
+        return true;
+    }
+    /* A path is too long to be kept. The system tells it for as long as the connection stands;
+     * before and after that it is a unix socket without a name. */
+    if (lr__conn_is_over(c) ||
+        w->ring->backend->sock_name(w->workers->world, c->sock, true, &name, &len) != 0) {
+        name.ss_family = AF_UNIX;
+        len = sizeof(name.ss_family);
+    }
+    lr__address_text(&name, len, out, cap);
     return true;
 }
 

@@ -75,6 +75,11 @@ LR_API LR_WORKER void lr_conn_resume(lr_conn *c);
  * on_data does not fire any more. Before on_secure it is lr_conn_abort(). */
 LR_API LR_WORKER void lr_conn_end(lr_conn *c);
 
+/* Sends what is queued, close_notify and FIN, and goes on reading: on_data and on_end still come.
+ * Writing answers LR_ECLOSED from here on, and on_drain does not fire any more. Once the peer has
+ * ended too, also before this call, it is lr_conn_end(). Before on_secure it is lr_conn_abort(). */
+LR_API LR_WORKER void lr_conn_end_write(lr_conn *c);
+
 /* Drops what is queued and resets the connection. why is what on_close tells; LR_OK:
  * LR_EABORTED. */
 LR_API LR_WORKER void lr_conn_abort(lr_conn *c, lr_status why);
@@ -130,8 +135,9 @@ LR_API LR_WORKER const char *lr_conn_authorization_error(const lr_conn *c); /* s
 LR_API LR_WORKER uint32_t lr_conn_peer_certificate_count(const lr_conn *c);
 LR_API LR_WORKER lr_slice lr_conn_peer_certificate(const lr_conn *c, uint32_t index);
 
-/* "127.0.0.1:8443", "[::1]:8443" into out (64 bytes are enough for every address), cut to fit and
- * terminated; false and "" if the system does not tell. (S75, S83) */
+/* "127.0.0.1:8443", "[::1]:8443", "unix:/path" into out (64 bytes are enough for every address, 128
+ * for every path), cut to fit and terminated; false and "" if the system does not tell. A unix
+ * socket's remote path is known while the connection stands, then it is "unix:". (S75, S83) */
 LR_API LR_WORKER bool lr_conn_remote(const lr_conn *c, char *out, size_t cap);
 LR_API LR_WORKER bool lr_conn_local(const lr_conn *c, char *out, size_t cap);
 
