@@ -37,14 +37,14 @@ static const char *const bundles[] = {
 static lr_status add_certificates(lr__trust *trust, const char *option, const char *file,
                                   lr_slice bytes, lr_error *err)
 {
-    lr__source source;
+    lr__input source;
     lr_status status;
 
     if (!file && bytes.len == 0)
         return LR_OK;
-    LR_TRY(lr__source_open(&source, option, file, bytes, LR__PEM_FILE_MAX, err));
+    LR_TRY(lr__input_open(&source, option, file, bytes, LR__PEM_FILE_MAX, err));
     status = lr__der_list_add(&trust->certificates, &source, &of_certificate, err);
-    lr__source_close(&source, false);
+    lr__input_close(&source, false);
     return status;
 }
 
@@ -139,10 +139,10 @@ static lr_status add_crls(lr__trust *trust, const char *option, const char *file
                           lr_error *err)
 {
     uint32_t before = trust->lists.count;
-    lr__source source;
+    lr__input source;
     lr_status status;
 
-    LR_TRY(lr__source_open(&source, option, file, bytes, CRL_FILE_MAX, err));
+    LR_TRY(lr__input_open(&source, option, file, bytes, CRL_FILE_MAX, err));
     status = lr__der_list_add(&trust->lists, &source, &of_crl, err);
     for (uint32_t i = before; status == LR_OK && i < trust->lists.count; i++) {
         const lr__der *item = &trust->lists.items[i];
@@ -156,7 +156,7 @@ static lr_status add_crls(lr__trust *trust, const char *option, const char *file
         else if (!good)
             status = lr__fail(err, LR_EOPTION, "%.80s: line %u: %s", source.name, item->line, what);
     }
-    lr__source_close(&source, false);
+    lr__input_close(&source, false);
     return status;
 }
 

@@ -5,7 +5,7 @@
 
 #include "core/base/mem.h"
 #include "core/tls/verify.h"
-#include "pki.h"
+#include "tests/live/pki.h"
 #include "tls_client.h"
 
 enum { FILES_MAX = 10 };
@@ -38,7 +38,7 @@ typedef struct plan {
 static void read_der(lr__der_list *list, const char *name)
 {
     static const lr__pem_kind kind = {"certificate", {"CERTIFICATE"}, LR_ECERTIFICATE};
-    lr__source source = {.name = name, .bytes = pki_file(name)};
+    lr__input source = {.name = name, .bytes = pki_file(name)};
 
     assert_int_equal(lr__der_list_add(list, &source, &kind, &err), LR_OK);
 }
@@ -46,13 +46,18 @@ static void read_der(lr__der_list *list, const char *name)
 static void load_trust(lr__trust *trust, const plan *p)
 {
     static char pem[65536];
+    size_t len = 0;
     lr_slice lists[FILES_MAX];
     lr_context_options options = {LR_CONTEXT_OPTIONS, .crls = lists};
 
-    pem[0] = '\0';
-    for (size_t i = 0; i < FILES_MAX && p->ca[i]; i++)
-        (void)strcat(pem, pki_text(p->ca[i]));
-    options.ca = lr_slice_of(pem, strlen(pem));
+    for (size_t i = 0; i < FILES_MAX && p->ca[i]; i++) {
+        lr_slice one = pki_file(p->ca[i]);
+
+        assert_true(one.len < sizeof(pem) - len);
+        memcpy(pem + len, one.bytes, one.len);
+        len += one.len;
+    }
+    options.ca = lr_slice_of(pem, len);
     for (; options.crl_count < FILES_MAX && p->crl[options.crl_count]; options.crl_count++)
         lists[options.crl_count] = pki_file(p->crl[options.crl_count]);
     memset(trust, 0, sizeof(*trust));
