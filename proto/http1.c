@@ -433,8 +433,13 @@ static void on_data(lr_conn *c, lr_slice bytes)
         keep(c, h, bytes);
 }
 
+/* Reading goes on: a head that is late because of us has its time again. */
 static void on_drain(lr_conn *c)
 {
+    lr_http_exchange *x = state_of(c)->x;
+
+    if (x && x->timer)
+        lr_timer_set(x->timer, x->site->options.header_timeout_ms);
     lr__http_go_on(c);
 }
 

@@ -126,20 +126,21 @@ static lr_conn *conn_new(lr__part *part, int sock, bool is_tls, bool has_preface
     lr__list_init(&c->node);
     lr__list_init(&c->ready);
     lr__list_init(&c->flush);
+    lr__list_init(&c->half_open);
     lr__timer_init(&c->deadline, on_deadline);
     return c;
 }
 
 /* Asked now: after a reset the system does not tell any more, and that is when it is wanted. */
-static void remember_remote(lr_conn *c)
+static void ask_remote(lr_worker *w, int sock, struct sockaddr_in6 *remote)
 {
     struct sockaddr_storage name;
     socklen_t len = sizeof(name);
 
-    if (c->worker->ring->backend->sock_name(c->worker->workers->world, c->sock, true, &name,
-                                            &len) == 0 &&
+    memset(remote, 0, sizeof(*remote));
+    if (w->ring->backend->sock_name(w->workers->world, sock, true, &name, &len) == 0 &&
         (name.ss_family == AF_INET || name.ss_family == AF_INET6 || name.ss_family == AF_UNIX))
-        memcpy(&c->remote, &name, sizeof(c->remote));
+        memcpy(remote, &name, sizeof(*remote));
 }
 
 static lr__stat open_kind(const lr_conn *c)
@@ -182,7 +183,10 @@ static void refuse_socket(lr__part *part, int sock, lr_status why)
 
     w->ring->backend->abandon(w->workers->world, sock);
     lr__stats_add(&w->stats,
-                  why == LR_ENOMEM ? LR__STAT_refused_memory : LR__STAT_refused_connections, 1);
+                  why == LR_ENOMEM    ? LR__STAT_refused_memory
+                  : why == LR_ESOURCE ? LR__STAT_refused_sources
+                                      : LR__STAT_refused_connections,
+                  1);
     lr__log_limited(&w->workers->log, &w->log_limit, w->now_ns, LR_LOG_WARN,
                     "conn_refused worker=%u status=%s", w->index, lr_status_name(why));
     if (!part->server->on_refused)
@@ -198,19 +202,33 @@ void lr__conn_enter_open(lr_conn *c)
     if (c->is_tls)
         lr__stats_add(&c->worker->stats,
                       c->facts.resumed ? LR__STAT_handshakes_resumed : LR__STAT_handshakes_full, 1);
-    lr__conn_arm_deadline(c, c->worker->now_ns, c->part->server->idle_timeout_ms);
+    lr__half_open_leave(c);
+    lr__conn_arm_open(c);
     (void)lr__hook_conn(c, LR__HOOK_SECURE, c->part->server->handlers.on_secure);
     if (c->part->draining)
         lr__conn_on_server_drain(c);
+}
+
+static void begin_before_secure(lr_conn *c)
+{
+    lr__half_open_enter(c);
+    if (c->state == LR__CONN_PREFACE)
+        lr__conn_begin_preface(c);
 }
 
 void lr__conn_open(const lr__listener *listener, int sock)
 {
     lr__part *part = listener->part;
     lr_worker *w = part->worker;
+    struct sockaddr_in6 remote;
     lr_conn *c;
 
     lr__stats_accepted(w);
+    ask_remote(w, sock, &remote);
+    if (!listener->has_preface && !lr__source_may_connect(part, &remote)) {
+        refuse_socket(part, sock, LR_ESOURCE);
+        return;
+    }
     if (!lr__part_take_place(part)) {
         refuse_socket(part, sock, LR_ECONNECTIONS);
         return;
@@ -222,7 +240,7 @@ void lr__conn_open(const lr__listener *listener, int sock)
         return;
     }
     c->listener = listener->index;
-    remember_remote(c);
+    c->remote = remote;
     join_part(c);
     lr__conn_arm_deadline(c, w->now_ns, part->server->handshake_timeout_ms);
     lr__conn_recv_start(c);
@@ -231,8 +249,8 @@ void lr__conn_open(const lr__listener *listener, int sock)
         lr_conn_abort(c, LR_EDRAIN_TIMEOUT);
     else if (c->state == LR__CONN_CONNECT)
         lr__conn_enter_open(c);
-    else if (c->state == LR__CONN_PREFACE)
-        lr__conn_begin_preface(c);
+    else if (!lr__conn_is_over(c))
+        begin_before_secure(c);
 }
 
 lr_conn *lr__conn_make(lr__part *part, int sock, const struct sockaddr_storage *address,
@@ -338,6 +356,7 @@ static uint32_t stall_ms(const lr_conn *c)
 void lr__conn_begin_end(lr_conn *c)
 {
     lr__conn_enter(c, LR__CONN_ENDING);
+    lr__half_open_leave(c);
     lr__conn_cancel_ask(c);
     lr__conn_gate_free(c);
     lr__conn_arm_deadline(c, c->worker->now_ns, stall_ms(c));
@@ -355,6 +374,7 @@ void lr__conn_close(lr_conn *c, bool reset)
     lr__timer_cancel(&w->timers, &c->deadline);
     lr__list_remove(&c->ready);
     lr__list_remove(&c->flush);
+    lr__half_open_leave(c);
     lr__conn_drop_held(c);
     lr__conn_cancel_ask(c);
     lr__ring_end(w->ring, c->sock, c->id, reset);
@@ -400,25 +420,10 @@ static void fail_timeout(lr_conn *c, lr_status status, const char *what)
     lr__conn_fail(c, &why, false);
 }
 
-/* Idle: the timer is not moved with every byte; it looks at active_ns when it fires. */
-static void on_idle(lr_conn *c)
+void lr__conn_end_because(lr_conn *c, const lr_error *why)
 {
-    uint32_t idle_ms = c->part->server->idle_timeout_ms;
-    lr_error why;
-
-    if (c->worker->now_ns < c->active_ns + (uint64_t)idle_ms * 1000000) {
-        lr__conn_arm_deadline(c, c->active_ns, idle_ms);
-        return;
-    }
-    if (lr_conn_queued(c) != 0 || !lr__outq_is_empty(&c->queue)) {
-        /* The peer does not take what waits, or a stream has nothing to say: to end it politely
-         * would make what was cut look whole. */
-        lr_conn_abort(c, LR_EIDLE_TIMEOUT);
-        return;
-    }
-    (void)lr__fail(&why, LR_EIDLE_TIMEOUT, "no byte for %u ms", idle_ms);
-    (void)keep_why(c, &why);
-    log_conn(c, LR_LOG_INFO, "conn_idle");
+    (void)keep_why(c, why);
+    log_conn(c, LR_LOG_INFO, "conn_timeout");
     lr__conn_begin_end(c);
 }
 
@@ -443,7 +448,7 @@ static void on_deadline(lr__timer *timer)
         fail_timeout(c, LR_EHANDSHAKE_TIMEOUT, "the handshake took too long");
         break;
     case LR__CONN_OPEN:
-        on_idle(c);
+        lr__conn_open_deadline(c);
         break;
     case LR__CONN_ENDING:
         if (c->ending == LR__ENDING_FIN)
@@ -489,6 +494,18 @@ void lr_conn_end(lr_conn *c)
     case LR__CONN_STATE_COUNT:
         LR_UNREACHABLE();
     }
+}
+
+void lr_conn_end_write(lr_conn *c)
+{
+    LR_CHECK(c != NULL);
+    lr__dcheck_on_worker(c->worker);
+    if (c->state != LR__CONN_OPEN || c->peer_ended) {
+        lr_conn_end(c);
+        return;
+    }
+    c->write_ended = true;
+    lr__conn_schedule_flush(c);
 }
 
 void lr_conn_abort(lr_conn *c, lr_status why)

@@ -115,6 +115,7 @@ typedef struct lr__conn_gate {
     lr__ask *ask;        /* open; the connection is PARKED */
     lr_context *context; /* a reference; null: not chosen yet */
     lr_bytes *staple;    /* a reference, or null */
+    lr_slice alpn;       /* chosen by the program, in alpn_chosen; empty: by the context's order */
     uint64_t hello_ns;   /* the turn in which the first ClientHello was complete */
 } lr__conn_gate;
 
@@ -141,8 +142,11 @@ struct lr_conn {
     lr__list node;                 /* in part->conns */
     lr__list ready;                /* in worker->ready */
     lr__list flush;                /* in worker->flush */
+    lr__list half_open;            /* in part->half_open, until it is secure */
     lr__timer deadline;            /* handshake, idle or linger, by state */
     uint64_t opened_ns, active_ns; /* accept; the last byte either way */
+    uint64_t send_ns;              /* when the send in flight began */
+    lr__bucket unproductive;       /* records without data */
     lr__id id;                     /* in the ring */
     uint32_t slot, generation, user_slot;
     uint32_t listener; /* the server's index of it */
@@ -158,6 +162,8 @@ struct lr_conn {
     bool peer_ended;   /* close_notify came; plain: the FIN was told */
     bool above_high;   /* the queue went above LR__QUEUE_HIGH and is not below LOW yet */
     bool read_paused;  /* by lr_conn_pause() */
+    bool write_ended;  /* by lr_conn_end_write() */
+    bool fin_sent;     /* OPEN, write_ended: nothing more may be sent */
 
     uint16_t held_first, held_last, held_count; /* worker->held */
     lr__buf parked;    /* input older than what is held, copied while the connection may not read */
@@ -210,6 +216,8 @@ bool lr__conn_is_over(const lr_conn *c); /* CLOSING or CLOSED */
 bool lr__conn_may_read(const lr_conn *c);
 void lr__conn_enter_open(lr_conn *c); /* on_secure, and on_server_drain if the server drains */
 void lr__conn_recv_start(lr_conn *c);
+/* Whom limits of sources count: the client that a preface has told, else the peer. */
+void lr__conn_source(const lr_conn *c, struct sockaddr_in6 *out);
 void lr__conn_begin_preface(lr_conn *c);
 void lr__conn_take_preface(lr_conn *c, lr_slice *in);
 void lr__conn_take_hello(lr_conn *c, lr_slice *in);     /* HELLO, and after a HelloRetryRequest */
@@ -225,6 +233,7 @@ void lr__conn_schedule_ready(lr_conn *c);
 void lr__conn_schedule_flush(lr_conn *c);
 void lr__conn_drop_held(lr_conn *c);
 void lr__conn_gate_free(lr_conn *c);
+void lr__conn_end_because(lr_conn *c, const lr_error *why);            /* OPEN; politely */
 void lr__conn_begin_end(lr_conn *c);                                   /* enters ENDING */
 void lr__conn_arm_deadline(lr_conn *c, uint64_t from_ns, uint32_t ms); /* LR_NONE: cancels */
 

@@ -162,6 +162,18 @@ static void name_of(const lr_address *address, struct sockaddr_storage *name, so
     }
 }
 
+void lr__conn_source(const lr_conn *c, struct sockaddr_in6 *out)
+{
+    struct sockaddr_storage name;
+    socklen_t len;
+
+    *out = c->remote;
+    if (!c->told || c->told->remote.family == LR_FAMILY_NONE)
+        return;
+    name_of(&c->told->remote, &name, &len);
+    memcpy(out, &name, sizeof(*out));
+}
+
 static lr_address address_of(const struct sockaddr_storage *name)
 {
     const struct sockaddr_in *in = (const struct sockaddr_in *)name;

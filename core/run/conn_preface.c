@@ -60,8 +60,16 @@ static lr_status ask(lr_conn *c, lr_slice bytes, size_t *used)
 
 static void end_preface(lr_conn *c)
 {
+    struct sockaddr_in6 source;
+
     lr__free(c->preface);
     c->preface = NULL;
+    lr__conn_source(c,
+                    &source); /* not known before: all clients of a proxy come from its address */
+    if (!lr__source_may_connect(c->part, &source)) {
+        fail(c, LR_ESOURCE, lr_status_text(LR_ESOURCE));
+        return;
+    }
     if (c->is_tls)
         lr__conn_enter(c, LR__CONN_HELLO);
     else

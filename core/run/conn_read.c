@@ -146,8 +146,8 @@ void lr__conn_on_recv(lr_conn *c, const lr__completion *completion)
 static void on_peer_ended(lr_conn *c)
 {
     c->peer_ended = true;
-    if (!lr__hook_conn(c, LR__HOOK_END, c->part->server->handlers.on_end))
-        lr_conn_end(c);
+    if (!lr__hook_conn(c, LR__HOOK_END, c->part->server->handlers.on_end) || c->write_ended)
+        lr_conn_end(c); /* nobody answers, or both have said their last */
 }
 
 /* One record. False: no more now. */
@@ -164,7 +164,7 @@ static bool advance_record(lr_conn *c, lr_slice *in)
     }
     if (status == LR_OK) {
         if (len == 0)
-            return true;
+            return lr__conn_count_unproductive(c);
         c->bytes.app_in += len;
         lr__stats_add(&w->stats, LR__STAT_app_in, len);
         lr__hook_data(c, lr_slice_of(w->plaintext, len));
@@ -331,6 +331,10 @@ void lr__conn_advance(lr_conn *c)
     advance_input(c);
     if (lr__conn_is_over(c))
         return;
+    if (c->state == LR__CONN_PARKED && c->fin_received) {
+        on_fin(c); /* it cannot finish the handshake any more: nobody needs the answer */
+        return;
+    }
     if (is_paused(c)) { /* goes on when the queue is below the low mark, or it is resumed */
         if (park(c) && c->read_paused)
             recv_stop(c); /* a full queue drains soon; this one waits for as long as it likes */

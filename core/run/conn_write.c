@@ -101,7 +101,7 @@ static lr_status may_write(const lr_conn *c)
     lr__dcheck_on_worker(c->worker);
     if (c->state < LR__CONN_OPEN)
         return LR_ESTATE;
-    if (c->state != LR__CONN_OPEN)
+    if (c->state != LR__CONN_OPEN || c->write_ended)
         return LR_ECLOSED;
     return LR_OK;
 }
@@ -304,6 +304,24 @@ static void finish_output(lr_conn *c)
     lr__conn_schedule_ready(c);
 }
 
+/* lr_conn_end_write(), and nothing is left to send: FIN, and reading goes on. If it fails the
+ * connection is gone, which its receive will tell. */
+static void finish_write(lr_conn *c)
+{
+    lr_worker *w = c->worker;
+
+    c->fin_sent = true;
+    (void)w->ring->backend->shutdown_write(w->ring, c->sock);
+}
+
+/* Everything that the program wrote is sealed, and there will be no more. */
+static bool is_written(const lr_conn *c)
+{
+    if (!lr__outq_is_empty(&c->queue))
+        return false;
+    return c->state == LR__CONN_ENDING ? c->ending == LR__ENDING_CLEAN : c->write_ended;
+}
+
 static void below_low(lr_conn *c)
 {
     /* What is pulled ahead of a stream is as much as the low mark for as long as the stream lasts:
@@ -314,7 +332,7 @@ static void below_low(lr_conn *c)
         return;
     c->above_high = false;
     lr__conn_schedule_ready(c);
-    if (c->state == LR__CONN_OPEN)
+    if (c->state == LR__CONN_OPEN && !c->write_ended)
         (void)lr__hook_conn(c, LR__HOOK_DRAIN, c->part->server->handlers.on_drain);
 }
 
@@ -324,19 +342,23 @@ void lr__conn_flush(lr_conn *c)
         return; /* goes on when the send is through */
     if (!lr__outq_is_empty(&c->queue) && !seal_queue(c))
         return;
-    if (c->state == LR__CONN_ENDING && lr__outq_is_empty(&c->queue) && c->engine &&
-        c->ending == LR__ENDING_CLEAN)
+    if (is_written(c) && c->engine)
         lr__engine_end(c->engine);
+    if (c->fin_sent) /* the engine answers a KeyUpdate even then */
+        lr__buf_drop(&c->sealed, &c->worker->buffers);
     if (lr__buf_len(&c->sealed) != 0) {
         LR_DCHECK(lr__buf_len(&c->sending) == 0);
         c->sending = c->sealed;
         memset(&c->sealed, 0, sizeof(c->sealed));
         c->send_armed = true;
+        c->send_ns = c->worker->now_ns;
         lr__ring_send(c->worker->ring, c->sock, c->id, c->sending.block + c->sending.start,
                       lr__buf_len(&c->sending));
     } else if (c->state == LR__CONN_ENDING && lr__outq_is_empty(&c->queue)) {
         finish_output(c);
         return;
+    } else if (c->write_ended && !c->fin_sent && lr__outq_is_empty(&c->queue)) {
+        finish_write(c);
     }
     below_low(c);
 }

@@ -25,10 +25,25 @@ enum {
     HANDSHAKE_TIMEOUT_MS = 10000,
     BACKLOG = 4096,
     CONN_USER_SIZE_MAX = 65536,
-    WORKER_USER_SIZE_MAX = 1 << 20
+    WORKER_USER_SIZE_MAX = 1 << 20,
+    HALF_OPEN_MAX = 16384
 };
 
 static void on_drain_deadline(lr__timer *timer);
+
+static void adopt_rate(uint32_t *rate, uint32_t *burst, uint32_t given, uint32_t given_burst)
+{
+    *rate = given == LR_NONE ? 0 : given;
+    *burst = given_burst != 0 ? given_burst : *rate;
+}
+
+static void adopt_rates(lr__source_rates *rates, const lr_server_options *options)
+{
+    adopt_rate(&rates->connections, &rates->connections_burst, options->source_connections_per_s,
+               options->source_connections_burst);
+    adopt_rate(&rates->handshakes, &rates->handshakes_burst, options->source_handshakes_per_s,
+               options->source_handshakes_burst);
+}
 
 static lr_status adopt(lr_server *s, const lr_server_options *given, const char *name,
                        lr_error *err)
@@ -58,9 +73,24 @@ static lr_status adopt(lr_server *s, const lr_server_options *given, const char 
     s->handshake_timeout_ms =
         options.handshake_timeout_ms ? options.handshake_timeout_ms : HANDSHAKE_TIMEOUT_MS;
     s->idle_timeout_ms = options.idle_timeout_ms ? options.idle_timeout_ms : LR_NONE;
+    s->write_timeout_ms = options.write_timeout_ms ? options.write_timeout_ms : LR_NONE;
+    s->lifetime_ms = options.lifetime_ms ? options.lifetime_ms : LR_NONE;
+    s->half_open_max = options.half_open_max ? options.half_open_max : HALF_OPEN_MAX;
+    adopt_rates(&s->rates, &options);
     s->fragment_size_max = options.fragment_size_max ? options.fragment_size_max : LR__FRAGMENT_MAX;
     s->has_context = options.context != NULL;
     return lr__publication_init(&s->publication, options.context, options.refuse_unknown_name, err);
+}
+
+/* The table of sources of one part, where a rate needs it. */
+static bool make_sources(lr__part *part)
+{
+    const lr__source_rates *rates = &part->server->rates;
+
+    if (rates->connections == 0 && rates->handshakes == 0)
+        return true;
+    part->sources = lr__alloc_zero(LR__SOURCE_SETS * LR__SOURCE_WAYS, sizeof(*part->sources));
+    return part->sources != NULL;
 }
 
 static lr_status make_parts(lr_server *s, lr_error *err)
@@ -75,8 +105,11 @@ static lr_status make_parts(lr_server *s, lr_error *err)
 
         part->server = s;
         part->worker = on->list[i];
-        (void)lr__part_adopt(part);
+        lr__part_adopt(part);
         lr__list_init(&part->conns);
+        lr__list_init(&part->half_open);
+        if (!make_sources(part))
+            return lr__fail(err, LR_ENOMEM, "lr_server: out of memory");
         lr__timer_init(&part->drain_deadline, on_drain_deadline);
         lr__slab_init(&part->users, s->conn_user_size ? s->conn_user_size : 1, LR__CONNECTIONS_MAX);
         if (s->worker_user_size == 0)
@@ -90,8 +123,10 @@ static lr_status make_parts(lr_server *s, lr_error *err)
 
 static void free_parts(lr_server *s)
 {
-    for (uint32_t i = 0; s->parts && i < s->workers->count; i++)
+    for (uint32_t i = 0; s->parts && i < s->workers->count; i++) {
         lr__free(s->parts[i].worker_user);
+        lr__free(s->parts[i].sources);
+    }
     lr__free(s->parts);
     lr__publication_fini(&s->publication);
 }
@@ -451,6 +486,9 @@ void lr__part_start(lr__part *part)
     lr_worker *w = part->worker;
 
     part->started = true;
+    if (part->sources &&
+        !w->ring->backend->random(w->ring, &part->source_secret, sizeof(part->source_secret)))
+        part->source_secret = w->now_ns; /* only a guess of who shares a set is lost */
     if (!part->server->is_client)
         lr__hook_worker(w, part->server, LR__HOOK_WORKER_START,
                         part->server->handlers.on_worker_start);
@@ -497,8 +535,7 @@ void lr__part_control(lr__part *part)
 {
     int drain = atomic_load(&part->server->drain);
 
-    if (lr__part_adopt(part))
-        lr__worker_drop_replicas(part->worker);
+    lr__part_adopt(part);
     if (drain >= LR__DRAIN_YES && !part->draining)
         begin_drain(part);
     if (drain == LR__DRAIN_CUT && !part->cut)

@@ -9,6 +9,7 @@
 #include "core/base/list.h"
 #include "core/base/slab.h"
 #include "core/base/timer.h"
+#include "core/run/limits.h"
 #include "core/run/publish.h"
 
 #include <lockring/server.h>
@@ -30,6 +31,10 @@ typedef struct lr__part {
     bool draining;
     bool cut; /* what is left was aborted, and what still comes will be */
     lr__timer drain_deadline;
+    lr__list half_open; /* lr_conn.half_open, the oldest first */
+    uint32_t half_open_count;
+    lr__source *sources; /* LR__SOURCE_SETS sets, or null where no rate is set */
+    uint64_t source_secret;
     _Atomic uint64_t conn_count; /* written by the worker, read by any thread (relaxed) */
 } lr__part;
 
@@ -53,6 +58,9 @@ struct lr_server {
     uint32_t connection_count_max; /* LR_NONE: none */
     void (*on_refused)(lr_worker *w, lr_server *s, lr_status why);
     uint32_t handshake_timeout_ms, idle_timeout_ms; /* LR_NONE: none */
+    uint32_t write_timeout_ms, lifetime_ms;         /* the same */
+    uint32_t half_open_max;
+    lr__source_rates rates;
     uint32_t fragment_size_max;
     uint32_t index;   /* in workers->servers */
     lr__part *parts;  /* [workers->count] */

@@ -31,6 +31,7 @@ struct lr__engine {
     uint8_t header[LR__RECORD_HEADER]; /* of the last record; its type stays after its end */
     uint8_t header_len;                /* header bytes of the current record handed out */
     uint8_t new_keys;                  /* key changes less answers in this call */
+    bool key_update;                   /* this call took one */
     bool record_taken;                 /* this call has handed out a record's end */
     bool out_failed;                   /* there was no memory for output */
     bool hello_retry;                  /* a HelloRetryRequest is out and its answer not yet in */
@@ -109,8 +110,11 @@ static int on_new_keys(WOLFSSL *ssl, void *arg)
     lr__engine *engine = arg;
 
     (void)ssl;
-    if (engine && engine->done && ++engine->new_keys > 1)
-        return OUT_OF_ORDER_E;
+    if (engine && engine->done) {
+        engine->key_update = true;
+        if (++engine->new_keys > 1)
+            return OUT_OF_ORDER_E;
+    }
     return PROTOCOLCB_UNAVAILABLE;
 }
 
@@ -215,6 +219,7 @@ static void begin_call(lr__engine *engine, lr_slice in)
 {
     engine->in = in;
     engine->record_taken = false;
+    engine->key_update = false;
     engine->new_keys = 0;
     engine->out_before = lr__buf_len(engine->out);
 }
@@ -334,6 +339,11 @@ lr_status lr__engine_read(lr__engine *engine, lr_slice *in, uint8_t *out, size_t
     if (native == WOLFSSL_ERROR_ZERO_RETURN)
         return LR_ECLOSED;
     return fail(engine, native, err, "record");
+}
+
+bool lr__engine_saw_key_update(const lr__engine *engine)
+{
+    return engine->key_update;
 }
 
 lr_status lr__engine_write(lr__engine *engine, lr_slice bytes, lr_error *err)

@@ -52,6 +52,9 @@ void lr__engine_hello_passed(lr__engine *engine);
 lr_status lr__engine_read(lr__engine *engine, lr_slice *in, uint8_t *out, size_t cap, size_t *len,
                           lr_error *err);
 
+/* Did the last read take a KeyUpdate? */
+bool lr__engine_saw_key_update(const lr__engine *engine);
+
 /* Seals bytes (1..lr__engine_fragment_max()) as one record. */
 lr_status lr__engine_write(lr__engine *engine, lr_slice bytes, lr_error *err);
 uint32_t lr__engine_fragment_max(const lr__engine *engine); /* 16384, or what the peer asked for */

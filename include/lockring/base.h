@@ -90,6 +90,12 @@ typedef enum lr_toggle { LR_DEFAULT = 0, LR_ON = 1, LR_OFF = 2 } lr_toggle;
     X(LR_EDRAIN_TIMEOUT, -505, "the server drained and its deadline passed")                       \
     X(LR_ELINGER_TIMEOUT, -506, "the peer did not take the last answer in time")                   \
     X(LR_ECONNECT_TIMEOUT, -507, "making the connection took too long")                            \
+    X(LR_EKEYUPDATES, -508, "the peer sent too many KeyUpdates")                                   \
+    X(LR_ERECORDS, -509, "the peer sent too many records without data")                            \
+    X(LR_EHALFOPEN, -510, "too many connections were in their handshake")                          \
+    X(LR_ESOURCE, -511, "the source has had its share")                                            \
+    X(LR_EWRITE_TIMEOUT, -512, "the peer did not take what was written in time")                   \
+    X(LR_ELIFETIME, -513, "the connection has reached its lifetime")                               \
     X(LR_EGONE, -600, "the object is gone")                                                        \
     X(LR_ECLOSED, -601, "the connection is closed")                                                \
     X(LR_EABORTED, -602, "the connection was aborted by the program")

@@ -75,6 +75,11 @@ LR_API LR_WORKER void lr_conn_resume(lr_conn *c);
  * on_data does not fire any more. Before on_secure it is lr_conn_abort(). */
 LR_API LR_WORKER void lr_conn_end(lr_conn *c);
 
+/* Sends what is queued, close_notify and FIN, and goes on reading: on_data and on_end still come.
+ * Writing answers LR_ECLOSED from here on, and on_drain does not fire any more. Once the peer has
+ * ended too, also before this call, it is lr_conn_end(). Before on_secure it is lr_conn_abort(). */
+LR_API LR_WORKER void lr_conn_end_write(lr_conn *c);
+
 /* Drops what is queued and resets the connection. why is what on_close tells; LR_OK:
  * LR_EABORTED. */
 LR_API LR_WORKER void lr_conn_abort(lr_conn *c, lr_status why);

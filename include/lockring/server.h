@@ -71,11 +71,27 @@ typedef struct lr_server_options {
     uint32_t worker_user_size;     /* zeroed bytes behind lr_server_worker_user(), at most 1 MB */
     uint32_t connection_count_max; /* over all workers; above it a client is accepted and reset, and
                                     * counted; default: none (S46) */
-    /* A connection was accepted and reset: LR_ECONNECTIONS, LR_ENOMEM [none]. */
+    /* A connection was accepted and reset: LR_ECONNECTIONS, LR_ESOURCE, LR_ENOMEM
+     * [none]. */
     void (*on_refused)(lr_worker *w, lr_server *s, lr_status why);
     lr_toggle refuse_unknown_name; /* a name that no pattern matches ends the handshake with
                                     * unrecognized_name (a client without a name gets the server's
                                     * context); default: off */
+    uint32_t write_timeout_ms;     /* the peer takes nothing of what is being sent: reset; default:
+                                    * none */
+    uint32_t lifetime_ms;          /* from accept on, then it is ended; default: none */
+    uint32_t half_open_max; /* connections with TLS or a preface on one worker that are not yet
+                             * secure; above it the oldest of them fails with LR_EHALFOPEN; default
+                             * 16384 */
+    uint32_t source_connections_per_s; /* of one IPv4 address or IPv6 /64, over all workers; above
+                                        * it a connection is reset, on_refused(LR_ESOURCE); default:
+                                        * none. With a preface: of the client that it has told,
+                                        * which fails with LR_ESOURCE then */
+    uint32_t source_connections_burst; /* so many at once; default: one second's worth */
+    uint32_t source_handshakes_per_s; /* the same for complete ClientHellos: above it the connection
+                                       * fails with LR_ESOURCE before any cryptography; default:
+                                       * none */
+    uint32_t source_handshakes_burst;
 } lr_server_options;
 #define LR_SERVER_OPTIONS .size = sizeof(lr_server_options)
 
@@ -107,9 +123,9 @@ LR_API LR_SETUP LR_NODISCARD lr_status lr_server_listen(lr_server *s,
                                                         uint32_t *index, lr_error *err);
 
 /* Replaces the server's context (null: it stays) and all of its names (null: none) at once: each
- * worker goes on with either the old or the new ones, from its next turn on. Connections that are
- * established or parked keep what they have. LR_ENOMEM, LR_ESTATE (the server has no context): the
- * old ones stay. (B7) */
+ * handshake sees either the old or the new ones, and the new ones where it looks after this call
+ * has returned. Connections that have their context, established or parked, keep it. LR_ENOMEM,
+ * LR_ESTATE (the server has no context): the old ones stay. (B7) */
 LR_API LR_ANY LR_NODISCARD lr_status lr_server_publish(lr_server *s, lr_context *context,
                                                        const lr_names *names, lr_error *err);
 /* The same with one name added, replaced or removed (S45). Cost: a copy of the table; for many

@@ -156,6 +156,7 @@ quietly "$cmake" -S "$here/consumer" -B "$work/consumer" -DCMAKE_C_COMPILER="$cc
 quietly "$cmake" --build "$work/consumer"
 try_echo "$work/consumer/echo" "find_package"
 quietly "$work/consumer/from_cxx"
+quietly timeout 60 "$work/consumer/serve_cxx"
 passed "find_package from C++"
 
 static_option=()

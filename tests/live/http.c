@@ -2,10 +2,12 @@
 #include "http.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -114,6 +116,8 @@ uint64_t http_refused(const http_server *s, uint16_t status)
 
 /* The client. */
 
+enum { KB = 1024 };
+
 void http_open(http_client *client, const http_server *s)
 {
     client->is_plain = s->where->is_plain;
@@ -146,6 +150,24 @@ void http_send_bytes(http_client *client, const void *bytes, size_t len)
 void http_send(http_client *client, const char *text)
 {
     http_send_bytes(client, text, strlen(text));
+}
+
+size_t http_send_until_stuck(http_client *client, const char *bytes, size_t len)
+{
+    struct pollfd wait = {client->is_plain ? client->sock : client->tls.sock, POLLOUT, 0};
+    int on = 1, off = 0;
+    size_t sent = 0;
+
+    (void)ioctl(wait.fd, FIONBIO, &on);
+    while (sent < len && poll(&wait, 1, 300) == 1) { /* it is this long that nothing must move */
+        size_t part = len - sent < 16 * KB ? len - sent : 16 * KB;
+        ssize_t got = client->is_plain ? send(wait.fd, bytes, part, MSG_NOSIGNAL)
+                                       : SSL_write(client->tls.ssl, bytes, (int)part);
+
+        sent += got > 0 ? (size_t)got : 0;
+    }
+    (void)ioctl(wait.fd, FIONBIO, &off);
+    return sent;
 }
 
 /* Some bytes more. False: the stream has ended, in whatever way. */

@@ -80,6 +80,9 @@ void http_open(http_client *client, const http_server *s);
 void http_close(http_client *client);
 void http_send(http_client *client, const char *text);
 void http_send_bytes(http_client *client, const void *bytes, size_t len);
+/* The same 16 KB again and again until the server takes no more, at most len bytes. How many went
+ * out; with TLS one more record of them may be sealed and lost. */
+size_t http_send_until_stuck(http_client *client, const char *bytes, size_t len);
 void http_read(http_client *client, void *out, size_t len);
 /* Reads the head only. */
 void http_read_head(http_client *client, http_answer *answer);

@@ -188,7 +188,7 @@ static void a_second_signal_cuts_at_once(void **state)
     tls_close(&t, false);
 }
 
-static void sighup_says_that_there_is_no_reload(void **state)
+static void sighup_reloads_and_says_so(void **state)
 {
     serve_plan plan = {{NULL}, NULL, true};
     tls_client t;
@@ -196,7 +196,7 @@ static void sighup_says_that_there_is_no_reload(void **state)
 
     TLS_MUST(&t, tls_open(&t, serve_start_on(&p, live_ring(state), &plan), NULL));
     assert_int_equal(kill(p.pid, SIGHUP), 0);
-    assert_true(serve_await_log(&p, "reload_refused"));
+    assert_true(serve_await_log(&p, "reload_done"));
     TLS_MUST(&t, ping(&t));
     tls_close(&t, true);
     assert_int_equal(kill(p.pid, SIGTERM), 0);
@@ -212,7 +212,7 @@ int main(void)
         LIVE_TEST(sigint_lets_a_hundred_transfers_finish),
         LIVE_TEST(the_drain_timeout_cuts_what_is_left),
         LIVE_TEST(a_second_signal_cuts_at_once),
-        LIVE_TEST(sighup_says_that_there_is_no_reload),
+        LIVE_TEST(sighup_reloads_and_says_so),
     };
 
     return LIVE_MAIN(tests);

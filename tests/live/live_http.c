@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { KB = 1024, MB = 1024 * KB };
 
@@ -343,6 +344,35 @@ static void an_echo_of_any_length_comes_back(void **state)
     free(in);
 }
 
+/* Both windows close, and the server holds no more than its buffers. */
+static void an_echo_whose_answer_nobody_reads_is_not_read_either(void **state)
+{
+    enum { FLOOD = 128 * MB };
+    char *bytes = calloc(1, 16 * KB);
+    http_plan plan = {0};
+    http_client client;
+    http_server s;
+    uint64_t before;
+    size_t sent;
+
+    assert_non_null(bytes);
+    http_start(&s, state, &plan);
+    http_open(&client, &s);
+    http_send(&client, "POST /discard HTTP/1.1\r\nHost: a\r\nContent-Length: 8388608\r\n\r\n");
+    for (int i = 0; i < 512; i++) /* now every receive buffer has been used once */
+        http_send_bytes(&client, bytes, 16 * KB);
+    http_expect(&client, "", 200, "8388608\n");
+    before = live_rss_kb(getpid());
+    http_send(&client, "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 134217728\r\n\r\n");
+    sent = http_send_until_stuck(&client, bytes, FLOOD);
+    assert_true(sent < FLOOD);
+    if (!LIVE_SANITIZED) /* a pool of receive buffers may have been full when reading stopped */
+        assert_in_range(live_rss_kb(getpid()) - before, 0, 4 * MB / KB);
+    http_close(&client);
+    http_stop(&s);
+    free(bytes);
+}
+
 static void a_hundred_megabytes_are_discarded_and_counted(void **state)
 {
     uint8_t *part = calloc(1, MB);
@@ -381,6 +411,7 @@ int main(void)
         HTTP_TEST(wrong_methods_are_told_which_are_right),
         HTTP_TEST(info_tells_of_the_connection),
         HTTP_TEST(an_echo_of_any_length_comes_back),
+        HTTP_TEST(an_echo_whose_answer_nobody_reads_is_not_read_either),
         HTTP_TEST(a_hundred_megabytes_are_discarded_and_counted),
     };
 

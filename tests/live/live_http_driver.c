@@ -8,12 +8,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { KB = 1024 };
+enum { KB = 1024, BIG = 64 * KB };
 
 /* The exchange that waits for the test. */
 typedef struct waiting {
     lr_conn_id conn;
     uint32_t number;
+    size_t queued;
 } waiting;
 
 static void note_finish(lr_http_exchange *x, void *user)
@@ -105,6 +106,15 @@ static void answer_letters(lr_http_exchange *x, uint64_t body_size)
     (void)lr_http_answer_with(x, &options);
 }
 
+static void on_big(lr_http_exchange *x)
+{
+    static const uint8_t body[BIG];
+    waiting *w = http_server_of(x)->arg;
+
+    w->conn = lr_conn_id_of(lr_http_conn(x));
+    (void)lr_http_answer(x, 200, NULL, lr_slice_of(body, sizeof(body)));
+}
+
 static bool path_is(const lr_http_exchange *x, const char *path)
 {
     lr_slice is = lr_http_head_of(x)->path;
@@ -121,6 +131,8 @@ static void on_request(lr_http_exchange *x)
         on_later(x);
     else if (path_is(x, "/answer"))
         on_answer(x);
+    else if (path_is(x, "/big"))
+        on_big(x);
     else if (path_is(x, "/known"))
         answer_letters(x, 10);
     else if (path_is(x, "/unknown"))
@@ -239,6 +251,26 @@ static void requests_behind_one_that_waits_are_not_begun(void **state)
         http_expect(&client, "", 200, "now");
     assert_true(live_has(&s.events, "request:152"));
     stop(&s, &client);
+}
+
+static void input_behind_an_answer_that_waits_is_not_taken_without_bound(void **state)
+{
+    enum { FLOOD = 128 * KB * KB };
+    char *blanks = malloc(16 * KB);
+    http_client client;
+    http_server s;
+    waiting w;
+
+    assert_non_null(blanks);
+    memset(blanks, 'x', 16 * KB);
+    start(&s, state, &w, &client);
+    http_send(&client, "GET /later HTTP/1.1\r\nHost: a\r\n\r\n");
+    assert_true(live_await(&s.events, "complete:1"));
+    assert_true(http_send_until_stuck(&client, blanks, FLOOD) < FLOOD);
+    post(&w, answer_now);
+    http_expect(&client, "", 200, "late");
+    stop(&s, &client);
+    free(blanks);
 }
 
 static void wrong_answers_change_nothing_and_a_second_one_is_refused(void **state)
@@ -444,6 +476,63 @@ static void a_head_that_trickles_in_gets_408(void **state)
     http_stop(&s);
 }
 
+static http_server *site_server(lr_conn *c)
+{
+    return lr_http_site_user(lr_server_user(lr_conn_server(c)));
+}
+
+static void note_queued(lr_conn *or_null, void *arg)
+{
+    waiting *w = arg;
+
+    if (!or_null)
+        return;
+    w->queued = lr_conn_queued(or_null);
+    live_note(&site_server(or_null)->events, "queued");
+}
+
+/* Answers that nobody reads, one by one, until some of them stay with the server. How many. */
+static uint32_t fill_queue(http_client *client, http_server *s, waiting *w)
+{
+    uint32_t count = 0;
+
+    do {
+        char word[32];
+
+        http_send(client, "GET /big HTTP/1.1\r\nHost: a\r\n\r\n");
+        (void)snprintf(word, sizeof(word), "request:%u", ++count);
+        assert_true(live_await(&s->events, word));
+        assert_true(live_await_quiet(&s->events, 20)); /* the kernel takes what it can */
+        live_events_clear(&s->events);
+        post(w, note_queued);
+        assert_true(live_await(&s->events, "queued"));
+    } while (w->queued < 2 * BIG);
+    return count;
+}
+
+/* The client has sent half a head and reads no answers: the server has its part in the wait. */
+static void a_head_is_not_late_while_answers_wait_for_the_client(void **state)
+{
+    lr_http_site_options hasty = site;
+    waiting w;
+    http_plan plan = {.site = &hasty, .arg = &w};
+    http_client client;
+    http_server s;
+    uint32_t count;
+
+    hasty.header_timeout_ms = 100;
+    http_start(&s, state, &plan);
+    http_open(&client, &s);
+    count = fill_queue(&client, &s, &w);
+    http_send(&client, "GET / HT");
+    assert_true(live_await_quiet(&s.events, 400));
+    for (uint32_t i = 0; i < count; i++)
+        http_expect(&client, i == 0 ? "TP/1.1\r\nHost: a\r\n\r\n" : "", 200, NULL);
+    http_expect(&client, "", 200, "now");
+    assert_int_equal(http_refused(&s, 408), 0);
+    stop(&s, &client);
+}
+
 static void an_answer_under_way_is_finished_when_the_client_has_ended(void **state)
 {
     http_client client;
@@ -559,6 +648,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         HTTP_TEST(an_answer_may_come_later),
         HTTP_TEST(requests_behind_one_that_waits_are_not_begun),
+        HTTP_TEST(input_behind_an_answer_that_waits_is_not_taken_without_bound),
         HTTP_TEST(wrong_answers_change_nothing_and_a_second_one_is_refused),
         HTTP_TEST(streams_are_framed_by_what_is_known),
         HTTP_TEST(a_stream_that_ends_too_early_cuts_the_connection),
@@ -567,6 +657,7 @@ int main(void)
         HTTP_TEST(a_refused_HEAD_has_no_body),
         HTTP_TEST(a_refusal_ends_a_pipeline),
         HTTP_TEST(a_head_that_trickles_in_gets_408),
+        HTTP_TEST(a_head_is_not_late_while_answers_wait_for_the_client),
         HTTP_TEST(an_answer_under_way_is_finished_when_the_client_has_ended),
         HTTP_TEST(a_request_that_is_cut_short_is_no_request),
         HTTP_TEST(a_client_that_goes_takes_its_exchange_with_it),

@@ -156,6 +156,57 @@ static void a_half_closed_client_gets_its_whole_answer(void **state)
     free(answer);
 }
 
+/* Says its last on the first byte, and goes on listening. */
+static void end_write_first(lr_conn *c, live_hook hook, lr_slice bytes, live_recorder *recorder)
+{
+    (void)bytes;
+    if (hook != LIVE_DATA || lr_conn_byte_counts(c).app_out != 0)
+        return;
+    if (lr_conn_write(c, lr_slice_of(recorder->arg, 300 * KB)) != LR_OK)
+        live_note(&recorder->events, "refused");
+    lr_conn_end_write(c);
+    lr_conn_end_write(c); /* twice is once */
+    live_note(&recorder->events, "%s", lr_status_name(lr_conn_write(c, LR_LIT("more"))));
+}
+
+static void half_close_case(void **state, bool plain, uint8_t *answer)
+{
+    live_recorder recorder;
+    live_plan plan = {
+        .ring = live_ring(state), .user = &recorder, .worker_count = 1, .plain = plain};
+    peer p;
+    live l;
+
+    live_recorder_init(&recorder);
+    recorder.act = end_write_first;
+    recorder.arg = answer;
+    live_start(&l, &plan);
+    PEER_MUST(&p, peer_open(&p, l.port, plain));
+    PEER_MUST(&p, peer_write(&p, "1", 1));
+    PEER_MUST(&p, peer_read(&p, answer + 300 * KB, 300 * KB));
+    assert_int_equal(peer_read_end(&p), TLS_END_NOTIFY);
+    PEER_MUST(&p, peer_write(&p, "22", 2));
+    assert_true(live_await(&recorder.events, "data:2"));
+    PEER_MUST(&p, peer_write(&p, "333", 3));
+    assert_true(live_await(&recorder.events, "data:3"));
+    PEER_MUST(&p, peer_end_write(&p));
+    assert_true(live_await_counts(&recorder.events, 1, 1, 1));
+    peer_close(&p, false);
+    live_expect(&recorder.events, "open secure data:1 LR_ECLOSED data:2 data:3 end close:clean ");
+    live_stop(&l, LR_NONE);
+    live_recorder_fini(&recorder);
+}
+
+static void a_server_may_say_its_last_and_go_on_listening(void **state)
+{
+    uint8_t *answer = calloc(2, 300 * KB);
+
+    assert_non_null(answer);
+    half_close_case(state, true, answer);
+    half_close_case(state, false, answer);
+    free(answer);
+}
+
 static void end_at_once(lr_conn *c, live_hook hook, lr_slice bytes, live_recorder *recorder)
 {
     (void)bytes;
@@ -360,6 +411,7 @@ int main(void)
         LIVE_TEST(a_plain_connection_has_the_same_hooks_and_nothing_was_agreed),
         LIVE_TEST(without_on_end_a_fin_ends_the_connection),
         LIVE_TEST(a_half_closed_client_gets_its_whole_answer),
+        LIVE_TEST(a_server_may_say_its_last_and_go_on_listening),
         LIVE_TEST(an_end_lingers_for_a_client_that_still_sends),
         LIVE_TEST(an_abort_is_a_reset_and_a_reset_is_told),
         LIVE_TEST(an_idle_plain_connection_is_ended_in_order),

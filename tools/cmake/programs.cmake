@@ -37,5 +37,8 @@ endif()
 
 if(LOCKRING_BUILD_EXAMPLES)
     lockring_program(tls-echo docs/examples/echo.c)
+    lockring_program(tls-chat docs/examples/chat.c)
+    lockring_program(tls-forward docs/examples/forward.c)
+    lockring_program(tls-lines docs/examples/timer_and_file.c)
     lockring_program(http-hello docs/examples/http_hello.c)
 endif()
