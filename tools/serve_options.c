@@ -341,6 +341,14 @@ static bool read_stall_threshold(serve_options *out, const char *name, const cha
     return read_number(name, value, 0, MS_MAX, &out->stall_threshold_ms);
 }
 
+/* serve_stats_open() judges it. */
+static bool read_stats(serve_options *out, const char *name, const char *value)
+{
+    (void)name;
+    out->stats = value;
+    return true;
+}
+
 static bool read_check_config(serve_options *out, const char *name, const char *value)
 {
     (void)name;
@@ -417,6 +425,9 @@ static const struct option_row {
     {"--stall-threshold", "MS", read_stall_threshold,
      "a hook that keeps its worker for longer is logged; 0:\n"
      "nobody looks; default 1000"},
+    {"--stats", "HOST:PORT|unix:PATH", read_stats,
+     "numbers as a page, JSON and Prometheus text, for this\nmachine alone: a loopback address or "
+     "a path"},
     {"--check-config", NULL, read_check_config, "load everything, report, exit"},
     {"--log-level", "LEVEL", read_log_level, "error, warn, info, debug or off; default warn"},
     {"--version", NULL, NULL, "what this is and what it contains"},
@@ -435,7 +446,6 @@ static const struct option_row {
     {"--no-tickets", NULL, NULL, NULL},
     {"--renegotiation", "COUNT/SECONDS", NULL, NULL},
     {"--proxy-protocol", "CIDR", NULL, NULL},
-    {"--stats", "unix:PATH|HOST:PORT", NULL, NULL},
 };
 
 static void print_help(void)

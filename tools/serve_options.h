@@ -49,6 +49,7 @@ typedef struct serve_options {
     uint32_t source_connections_per_s, source_connections_burst;
     uint32_t source_handshakes_per_s, source_handshakes_burst;
     uint32_t stall_threshold_ms;
+    const char *stats; /* address of the stats listener; null: none */
     bool check_config;
     lr_log_level log_level;
 } serve_options;

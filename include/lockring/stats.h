@@ -99,7 +99,7 @@ typedef struct lr_stats {
     uint64_t heap_blocks, heap_bytes;
 
     uint64_t refused_sources; /* LR_ESOURCE: reset at once; those at the gate are failures */
-} lr_stats; /* appended to, never reordered */
+} lr_stats;                   /* appended to, never reordered */
 #define LR_STATS .size = sizeof(lr_stats)
 
 /* The sum over all workers, and one worker's numbers. The caller sets out->size. */
