@@ -33,6 +33,7 @@ static const metric metrics[] = {
     COUNT(refused_connections, "connections_refused_total", "reason=\"connections\"",
           "Accepted and reset at once."),
     COUNT(refused_memory, "connections_refused_total", "reason=\"memory\"", NULL),
+    COUNT(refused_sources, "connections_refused_total", "reason=\"source\"", NULL),
     COUNT(accept_pauses, "accept_pauses_total", NULL,
           "Times that accepting paused for want of descriptors or memory."),
     GAUGE(open_tls, "connections_open", "kind=\"tls\"", "Connections that are open."),

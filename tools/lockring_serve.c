@@ -9,6 +9,7 @@
 #include "tools/access_log.h"
 #include "tools/serve_context.h"
 #include "tools/serve_options.h"
+#include "tools/serve_stats.h"
 
 #include <lockring/lockring.h>
 
@@ -25,6 +26,7 @@ typedef struct signals {
     lr_workers *workers;
     lr_server *server;
     access_log *log;
+    serve_stats *stats;
     _Atomic bool over; /* set by the main thread when the workers have ended */
 } signals;
 
@@ -100,6 +102,7 @@ typedef struct program {
     lr_http_demo *demo;
     lr_workers *workers;
     lr_server *server;
+    serve_stats *stats;
 } program;
 
 static lr_status make_workers(program *p, lr_error *err)
@@ -135,7 +138,16 @@ static lr_status make_site(program *p, lr_error *err)
         demo.user = p->log;
         demo.on_log = on_log;
     }
-    return status == LR_OK ? lr_http_demo_new(&demo, &p->demo, err) : status;
+    if (status != LR_OK)
+        return status;
+    status = lr_http_demo_new(&demo, &p->demo, err);
+    if (status == LR_EFILE) {
+        char text[sizeof(err->text)];
+
+        memcpy(text, err->text, sizeof(text));
+        (void)snprintf(err->text, sizeof(err->text), "--root: %.150s", text);
+    }
+    return status;
 }
 
 static lr_status make_server(program *p, lr_error *err)
@@ -149,7 +161,14 @@ static lr_status make_server(program *p, lr_error *err)
                                 .handshake_timeout_ms = options->handshake_timeout_ms,
                                 .idle_timeout_ms = options->idle_timeout_ms,
                                 .fragment_size_max = options->fragment_size_max,
-                                .connection_count_max = options->connection_count_max};
+                                .connection_count_max = options->connection_count_max,
+                                .half_open_max = options->half_open_max,
+                                .write_timeout_ms = options->write_timeout_ms,
+                                .lifetime_ms = options->lifetime_ms,
+                                .source_connections_per_s = options->source_connections_per_s,
+                                .source_connections_burst = options->source_connections_burst,
+                                .source_handshakes_per_s = options->source_handshakes_per_s,
+                                .source_handshakes_burst = options->source_handshakes_burst};
     lr_status status;
 
     if (p->demo)
@@ -166,16 +185,17 @@ static lr_status make_server(program *p, lr_error *err)
     return status;
 }
 
-static void say_listening(const serve_options *options, const lr_workers *workers,
-                          const lr_server *server)
+static void say_listening(const signals *from)
 {
-    for (uint32_t i = 0; i < options->listen_count; i++) {
-        char address[128];
+    char address[128];
 
-        if (lr_server_address(server, i, address, sizeof(address)))
-            printf("listening on %s workers=%u ring=%s\n", address, lr_workers_count(workers),
-                   lr_workers_ring(workers));
+    for (uint32_t i = 0; i < from->options->listen_count; i++) {
+        if (lr_server_address(from->server, i, address, sizeof(address)))
+            printf("listening on %s workers=%u ring=%s\n", address, lr_workers_count(from->workers),
+                   lr_workers_ring(from->workers));
     }
+    if (from->stats && serve_stats_address(from->stats, address, sizeof(address)))
+        printf("stats on %s\n", address);
     (void)fflush(stdout);
 }
 
@@ -194,7 +214,7 @@ static lr_status run(signals *from, lr_error *err)
     }
     status = lr_workers_start(workers, err);
     if (status == LR_OK) {
-        say_listening(from->options, workers, from->server);
+        say_listening(from);
         lr_workers_join(workers);
     }
     atomic_store(&from->over, true);
@@ -211,6 +231,18 @@ static void block_signals(sigset_t *set)
     (void)sigaddset(set, SIGINT);
     (void)sigaddset(set, SIGHUP);
     (void)pthread_sigmask(SIG_BLOCK, set, NULL);
+}
+
+static lr_status make_stats(program *p, lr_error *err)
+{
+    lr_status status = serve_stats_open(p->workers, p->options->stats, &p->stats, err);
+    char text[sizeof(err->text)];
+
+    if (status == LR_OK)
+        return LR_OK;
+    memcpy(text, err->text, sizeof(text));
+    (void)snprintf(err->text, sizeof(err->text), "--stats: %.150s", text);
+    return status;
 }
 
 static lr_status make_and_run(program *p, signals *from, lr_error *err)
@@ -230,6 +262,9 @@ static lr_status make_and_run(program *p, signals *from, lr_error *err)
         return LR_OK;
     }
     status = make_server(p, err);
+    if (status == LR_OK && p->options->stats)
+        status = make_stats(p, err);
+    from->stats = p->stats;
     from->workers = p->workers;
     from->server = p->server;
     from->log = p->log;
@@ -246,6 +281,7 @@ static int serve(const serve_options *options)
     block_signals(&from.set);
     status = make_and_run(&p, &from, &err);
     lr_server_free(p.server);
+    serve_stats_close(p.stats);
     lr_workers_free(p.workers);
     lr_http_demo_free(p.demo);
     access_log_close(p.log);

@@ -15,6 +15,7 @@ enum {
     WORKERS_MAX = 256,
     FRAGMENT_MIN = 512,
     FRAGMENT_MAX = 16384,
+    RATE_MAX = 1000000,
     OPTION_FIRST = 256 /* what getopt_long returns for the first of the table */
 };
 
@@ -287,9 +288,65 @@ static bool read_max_connections(serve_options *out, const char *name, const cha
     return read_number(name, value, 1, LR_NONE - 1, &out->connection_count_max);
 }
 
+static bool read_max_half_open(serve_options *out, const char *name, const char *value)
+{
+    return read_number(name, value, 1, LR_NONE - 1, &out->half_open_max);
+}
+
+static bool read_write_timeout(serve_options *out, const char *name, const char *value)
+{
+    return read_number(name, value, 0, MS_MAX, &out->write_timeout_ms);
+}
+
+static bool read_lifetime(serve_options *out, const char *name, const char *value)
+{
+    return read_number(name, value, 0, MS_MAX, &out->lifetime_ms);
+}
+
+/* RATE or RATE/BURST. */
+static bool read_rate(const char *name, const char *value, uint32_t *rate, uint32_t *burst)
+{
+    unsigned long long numbers[2] = {0, 0};
+    char *end;
+
+    for (int i = 0; i < 2; i++) {
+        const char *digits = i == 0 ? value : end + 1;
+
+        if (i == 1 && *end == '\0')
+            break;
+        errno = 0;
+        numbers[i] = strtoull(digits, &end, 10);
+        if (*digits < '0' || *digits > '9' || errno != 0 || numbers[i] < 1 ||
+            numbers[i] > RATE_MAX || (*end != '\0' && (i == 1 || *end != '/')))
+            return wrong("%s: '%s' is not RATE or RATE/BURST, each from 1 to %d", name, value,
+                         RATE_MAX);
+    }
+    *rate = (uint32_t)numbers[0];
+    *burst = (uint32_t)numbers[1];
+    return true;
+}
+
+static bool read_source_connections(serve_options *out, const char *name, const char *value)
+{
+    return read_rate(name, value, &out->source_connections_per_s, &out->source_connections_burst);
+}
+
+static bool read_source_handshakes(serve_options *out, const char *name, const char *value)
+{
+    return read_rate(name, value, &out->source_handshakes_per_s, &out->source_handshakes_burst);
+}
+
 static bool read_stall_threshold(serve_options *out, const char *name, const char *value)
 {
     return read_number(name, value, 0, MS_MAX, &out->stall_threshold_ms);
+}
+
+/* serve_stats_open() judges it. */
+static bool read_stats(serve_options *out, const char *name, const char *value)
+{
+    (void)name;
+    out->stats = value;
+    return true;
 }
 
 static bool read_check_config(serve_options *out, const char *name, const char *value)
@@ -356,9 +413,21 @@ static const struct option_row {
      "after SIGTERM or SIGINT, then the rest is cut; default\n10000; a second signal cuts at once"},
     {"--max-connections", "N", read_max_connections,
      "above it a client is accepted and reset; default none"},
+    {"--max-half-open", "N", read_max_half_open,
+     "connections in their handshake, per worker; above it the\noldest goes; default 16384"},
+    {"--source-connections", "RATE[/BURST]", read_source_connections,
+     "per second of one address (IPv6: /64); above it a\nclient is reset; default none"},
+    {"--source-handshakes", "RATE[/BURST]", read_source_handshakes,
+     "the same for handshakes, refused before any\ncryptography; default none"},
+    {"--write-timeout", "MS", read_write_timeout,
+     "reset a client that takes nothing for so long; 0: none;\ndefault 0"},
+    {"--lifetime", "MS", read_lifetime, "end each connection after so long; 0: none; default 0"},
     {"--stall-threshold", "MS", read_stall_threshold,
      "a hook that keeps its worker for longer is logged; 0:\n"
      "nobody looks; default 1000"},
+    {"--stats", "HOST:PORT|unix:PATH", read_stats,
+     "numbers as a page, JSON and Prometheus text, for this\nmachine alone: a loopback address or "
+     "a path"},
     {"--check-config", NULL, read_check_config, "load everything, report, exit"},
     {"--log-level", "LEVEL", read_log_level, "error, warn, info, debug or off; default warn"},
     {"--version", NULL, NULL, "what this is and what it contains"},
@@ -377,7 +446,6 @@ static const struct option_row {
     {"--no-tickets", NULL, NULL, NULL},
     {"--renegotiation", "COUNT/SECONDS", NULL, NULL},
     {"--proxy-protocol", "CIDR", NULL, NULL},
-    {"--stats", "unix:PATH|HOST:PORT", NULL, NULL},
 };
 
 static void print_help(void)

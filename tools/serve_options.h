@@ -44,8 +44,12 @@ typedef struct serve_options {
     uint32_t handshake_timeout_ms;
     uint32_t idle_timeout_ms;
     uint32_t drain_timeout_ms; /* 0: cut at once */
-    uint32_t connection_count_max;
+    uint32_t connection_count_max, half_open_max;
+    uint32_t write_timeout_ms, lifetime_ms; /* 0: none */
+    uint32_t source_connections_per_s, source_connections_burst;
+    uint32_t source_handshakes_per_s, source_handshakes_burst;
     uint32_t stall_threshold_ms;
+    const char *stats; /* address of the stats listener; null: none */
     bool check_config;
     lr_log_level log_level;
 } serve_options;

@@ -111,10 +111,13 @@ static bool ask_staple(lr_conn *c)
 /* The table of names, then the server's own. */
 static bool choose_context(lr_conn *c)
 {
-    const lr__table *table = atomic_load_explicit(&c->part->table, memory_order_relaxed);
-    lr_context *found = c->name ? lr__names_lookup(&table->names, c->gate->first.name) : NULL;
+    const lr__table *table;
+    lr_context *found;
     lr__hello_fault fault;
 
+    lr__part_adopt(c->part); /* a hook may have published, and answered that the table decides */
+    table = atomic_load_explicit(&c->part->table, memory_order_relaxed);
+    found = c->name ? lr__names_lookup(&table->names, c->gate->first.name) : NULL;
     if (!found && c->name && table->refuse_unknown) {
         (void)lr__hello_refuse(&fault, LR_ENAME, LR__ALERT_UNRECOGNIZED_NAME,
                                "no context has this server name");
@@ -133,7 +136,8 @@ static bool decide(lr_conn *c)
 
     if (!gate->context && !choose_context(c))
         return false;
-    if (lr__gate_decide_alpn(&gate->first, gate->context, c->alpn, &gate->choice, &fault) == LR_OK)
+    if (lr__gate_decide_alpn(&gate->first, gate->context, gate->alpn, &gate->choice, &fault) ==
+        LR_OK)
         return true;
     lr__conn_refuse(c, &fault);
     return false;
@@ -148,6 +152,14 @@ static void fail_source(lr_conn *c)
     lr__conn_fail(c, &why, false);
 }
 
+static bool source_may_go_on(const lr_conn *c)
+{
+    struct sockaddr_in6 source;
+
+    lr__conn_source(c, &source);
+    return lr__source_may_shake_hands(c->part, &source);
+}
+
 void lr__conn_decide(lr_conn *c)
 {
     lr__conn_gate *gate = c->gate;
@@ -155,7 +167,7 @@ void lr__conn_decide(lr_conn *c)
     switch (gate->step) {
     case LR__GATE_HELLO:
         gate->step = LR__GATE_SNI;
-        if (!lr__source_may_shake_hands(c->part, &c->remote)) {
+        if (!source_may_go_on(c)) {
             fail_source(c);
             return;
         }
@@ -196,9 +208,8 @@ static int alert_of(lr_status why)
 
 static void refuse_by_answer(lr_conn *c, lr_status why)
 {
-    lr__hello_fault fault;
+    lr__hello_fault fault = {why, alert_of(why), "refused by the program", -1};
 
-    (void)lr__hello_refuse(&fault, why, alert_of(why), "refused by the program");
     lr__conn_refuse(c, &fault);
 }
 
@@ -218,7 +229,7 @@ static bool take_alpn(lr_conn *c, lr_slice chosen)
             return false;
         }
         memcpy(c->alpn_chosen, chosen.bytes, chosen.len);
-        c->alpn = lr_slice_of(c->alpn_chosen, chosen.len);
+        c->gate->alpn = lr_slice_of(c->alpn_chosen, chosen.len);
         return true;
     }
     refuse_by_answer(c, LR_EALPN);

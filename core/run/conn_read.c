@@ -8,8 +8,8 @@
  * that the data waits in the kernel and the peer's window closes; nothing is lost, because what the
  * ring had already received is held.
  *
- * Bytes before the handshake go to the gate and from there to the engine only, never to a
- * handler. */
+ * Bytes before the handshake go to the preface hook as far as it takes them, then to the gate and
+ * from there to the engine only, never to a handler as data. */
 #include "core/run/conn.h"
 
 #include "core/base/mem.h"
@@ -208,6 +208,11 @@ static void advance_buffer(lr_conn *c, lr_slice *in)
         switch (c->state) {
         case LR__CONN_CONNECT: /* received in the turn in which it was accepted */
             return;
+        case LR__CONN_PREFACE:
+            lr__conn_take_preface(c, in);
+            if (lr__buf_len(&c->parked) != 0)
+                return; /* it gave back what is older than this */
+            break;
         case LR__CONN_HELLO:
             lr__conn_take_hello(c, in);
             break;
@@ -250,6 +255,7 @@ static void on_fin(lr_conn *c)
     switch (c->state) {
     case LR__CONN_CONNECT:
         break; /* nothing is received before it is made */
+    case LR__CONN_PREFACE:
     case LR__CONN_HELLO:
     case LR__CONN_PARKED:
     case LR__CONN_HANDSHAKE:
@@ -325,6 +331,10 @@ void lr__conn_advance(lr_conn *c)
     advance_input(c);
     if (lr__conn_is_over(c))
         return;
+    if (c->state == LR__CONN_PARKED && c->fin_received) {
+        on_fin(c); /* it cannot finish the handshake any more: nobody needs the answer */
+        return;
+    }
     if (is_paused(c)) { /* goes on when the queue is below the low mark, or it is resumed */
         if (park(c) && c->read_paused)
             recv_stop(c); /* a full queue drains soon; this one waits for as long as it likes */

@@ -105,7 +105,7 @@ lr_status lr_hello_answer(lr_hello_ask ask, lr_status result, const lr_hello_dec
     LR_BUG_IF(!is_result(result), LR_EINVAL);
     LR_BUG_IF(decision.alpn.len > sizeof(claimed->alpn), LR_EINVAL);
     LR_BUG_IF(!decision.alpn.bytes && decision.alpn.len != 0, LR_EINVAL);
-    if (!is_protocol(decision.alpn))
+    if (!is_protocol(decision.alpn) || lr_bytes_slice(decision.staple).len > LR_STAPLE_MAX)
         return LR_EINVAL;
     claimed = lr__ask_claim(ask.ask, LR__ASK_HELLO);
     if (!claimed)
@@ -137,6 +137,8 @@ lr_status lr_ocsp_answer(lr_ocsp_ask ask, lr_status result, lr_bytes *staple)
     lr__ask *claimed;
 
     LR_BUG_IF(!is_result(result), LR_EINVAL);
+    if (lr_bytes_slice(staple).len > LR_STAPLE_MAX)
+        return LR_EINVAL;
     claimed = lr__ask_claim(ask.ask, LR__ASK_OCSP);
     if (!claimed)
         return LR_EGONE;

@@ -5,6 +5,7 @@
 #include "core/base/mem.h"
 #include "core/base/status.h"
 #include "core/run/server.h"
+#include "core/run/worker.h"
 #include "core/run/workers.h"
 
 static void table_free(lr__table *table)
@@ -83,14 +84,14 @@ static void reclaim(lr_server *s)
     }
 }
 
-bool lr__part_adopt(lr__part *part)
+void lr__part_adopt(lr__part *part)
 {
     lr__publication *publication = &part->server->publication;
     lr__table *before = atomic_load_explicit(&part->table, memory_order_relaxed);
     lr__table *table = atomic_load(&publication->current);
 
     if (table == before)
-        return false;
+        return;
     for (;;) {
         lr__table *again;
 
@@ -105,7 +106,7 @@ bool lr__part_adopt(lr__part *part)
         reclaim(part->server);
         (void)pthread_mutex_unlock(&publication->lock);
     }
-    return true;
+    lr__worker_drop_replicas(part->worker);
 }
 
 /* Under the lock. */

@@ -3,11 +3,11 @@
  * it.
  *
  * A table is immutable. The server points to the current one; each part points to the one that its
- * worker uses, which it changes only between turns (lr__part_adopt). A publisher swaps the server's
- * pointer, puts the old table on a list, and frees those that no part uses: a part announces a
- * table and then looks again whether it is still current, so what is neither current nor announced
- * is used by nobody (a hazard pointer). Publishers exclude each other by a mutex that no worker
- * waits for. */
+ * worker uses, which it changes between turns and before it looks a name up (lr__part_adopt). A
+ * publisher swaps the server's pointer, puts the old table on a list, and frees those that no part
+ * uses: a part announces a table and then looks again whether it is still current, so what is
+ * neither current nor announced is used by nobody (a hazard pointer). Publishers exclude each other
+ * by a mutex that no worker waits for, unless it publishes itself. */
 #ifndef LR_CORE_RUN_PUBLISH_H
 #define LR_CORE_RUN_PUBLISH_H
 
@@ -40,7 +40,7 @@ lr_status lr__publication_init(lr__publication *publication, lr_context *context
                                lr_toggle refuse_unknown, lr_error *err);
 void lr__publication_fini(lr__publication *publication); /* nobody uses any of its tables */
 
-/* Worker, between turns: takes the current table into use. True: it is another one than before. */
-bool lr__part_adopt(struct lr__part *part);
+/* Worker, while it uses nothing of the old table: takes the current one into use. */
+void lr__part_adopt(struct lr__part *part);
 
 #endif

@@ -21,6 +21,7 @@ struct lr_worker;
     X(made)                                                                                        \
     X(refused_connections)                                                                         \
     X(refused_memory)                                                                              \
+    X(refused_sources)                                                                             \
     X(accept_pauses)                                                                               \
     X(open_tls)                                                                                    \
     X(open_plain)                                                                                  \

@@ -375,9 +375,9 @@ lr_status lr__pem_key(lr_slice pem, const char *name, const char *passphrase, ui
     lr_slice whole = pem, label, block;
 
     if (is_der(pem)) {
-        uint8_t *text;
+        uint8_t *text = NULL;
         lr_status status;
-        size_t len;
+        size_t len = 0;
 
         LR_TRY(der_to_pem(pem, name, &text, &len, err));
         status = lr__pem_key(lr_slice_of(text, len), name, passphrase, der, size, err);

@@ -50,6 +50,10 @@ typedef struct lr_ocsp_ask {
     lr_ask ask;
 } lr_ocsp_ask; /* the OCSP response of this certificate? */
 
+/* The longest staple; OCSP responses have a few hundred bytes to a few thousand. The format ends at
+ * 65,527 (RFC 8446 4.4.2), and what wolfSSL can send a little below. */
+enum { LR_STAPLE_MAX = 32768 };
+
 /* Zero: as if nobody had been asked. */
 typedef struct lr_hello_decision {
     size_t size;         /* LR_HELLO_DECISION */
@@ -57,7 +61,7 @@ typedef struct lr_hello_decision {
                           * names, the server's own */
     lr_slice alpn;       /* select this protocol, one that the client offers (1..255 bytes, without
                           * comma and zero, copied); empty: the context's order decides */
-    lr_bytes *staple; /* the OCSP response to staple; a reference is added; on_ocsp_request is not
+    lr_bytes *staple; /* the OCSP response to staple, as in lr_ocsp_answer(); on_ocsp_request is not
                        * called then */
 } lr_hello_decision;
 #define LR_HELLO_DECISION .size = sizeof(lr_hello_decision)
@@ -70,7 +74,8 @@ LR_API LR_ANY lr_status lr_hello_answer(lr_hello_ask ask, lr_status result,
                                         const lr_hello_decision *decision);
 /* context null: the table of names, then the server's own (S126). */
 LR_API LR_ANY lr_status lr_sni_answer(lr_sni_ask ask, lr_status result, lr_context *context);
-/* staple null: none is stapled (S27). */
+/* staple: what the client gets, byte for byte (S26); a reference is added. Null or empty: nothing
+ * is stapled (S27). LR_EINVAL, and the ask stays open: it is too long. */
 LR_API LR_ANY lr_status lr_ocsp_answer(lr_ocsp_ask ask, lr_status result, lr_bytes *staple);
 
 #ifdef __cplusplus

@@ -97,7 +97,9 @@ typedef struct lr_stats {
     /* Of the process, where all workers are summed: what the library has allocated and not
      * freed. */
     uint64_t heap_blocks, heap_bytes;
-} lr_stats; /* appended to, never reordered */
+
+    uint64_t refused_sources; /* LR_ESOURCE: reset at once; those at the gate are failures */
+} lr_stats;                   /* appended to, never reordered */
 #define LR_STATS .size = sizeof(lr_stats)
 
 /* The sum over all workers, and one worker's numbers. The caller sets out->size. */

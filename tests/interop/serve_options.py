@@ -4,6 +4,7 @@
 exit code, and what it says when it is ready. Exit 77: openssl, which makes the files, is absent."""
 
 import contextlib
+import json
 import os
 import re
 import shutil
@@ -14,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import unittest
+import urllib.request
 
 PATIENCE_S = 60
 BINARY = ""
@@ -23,14 +25,18 @@ NOT_AVAILABLE = [
     "--pkcs12=x", "--sni=a=b,c", "--ca=x", "--crl=x", "--request-cert", "--require-cert",
     "--profile=modern", "--ticket-keys=x", "--ticket-lifetime=1",
     "--ticket-rotation=1", "--ticket-count=1", "--no-tickets", "--renegotiation=3/600",
-    "--proxy-protocol=10.0.0.0/8", "--stats=127.0.0.1:0",
+    "--proxy-protocol=10.0.0.0/8",
 ]
 
 BAD_VALUES = [
     ("--listen", "127.0.0.1"), ("--listen", "127.0.0.1:"), ("--listen", "127.0.0.1:65536"),
     ("--listen", "127.0.0.1:-1"), ("--listen", "127.0.0.1:8a"), ("--listen", "::1:8443"),
     ("--listen", "[]:8443"), ("--listen", "unix:"), ("--listen", "unix:/" + 120 * "x"),
-    ("--max-connections", "0"), ("--max-connections", "many"), ("--stall-threshold", "-1"),
+    ("--source-connections", "0"), ("--source-connections", "5/"), ("--source-handshakes", "/5"),
+    ("--source-handshakes", "a/5"), ("--max-half-open", "0"), ("--write-timeout", "-1"),
+    ("--lifetime", "soon"), ("--stats", "0.0.0.0:0"), ("--stats", "9090"),
+    ("--root", "no/such/directory"), ("--max-connections", "0"), ("--max-connections", "many"),
+    ("--stall-threshold", "-1"),
     ("--ciphers", "TLS_AES_128_GCM_SHA256:NONSUCH"), ("--passphrase-file", "none"),
     ("--workers", "0"), ("--workers", "257"), ("--workers", "two"), ("--workers", ""),
     ("--workers", "-1"), ("--workers", " 1"), ("--workers", "1x"),
@@ -49,7 +55,8 @@ AVAILABLE = [
     "--max-version", "--groups", "--alpn", "--handler", "--fragment", "--handshake-timeout",
     "--idle-timeout", "--drain-timeout", "--log-level", "--version", "--help",
     "--root", "--access-log", "--passphrase-file", "--ciphers", "--max-connections",
-    "--stall-threshold", "--check-config",
+    "--stall-threshold", "--check-config", "--max-half-open", "--source-connections",
+    "--source-handshakes", "--write-timeout", "--lifetime", "--stats",
 ]
 
 
@@ -311,6 +318,26 @@ class Serving(unittest.TestCase):
                     connect(port)
                 second.sendall(b"ping")
                 self.assertEqual(second.recv(4), b"ping")
+
+    def test_a_source_that_shakes_hands_too_often_is_refused(self):
+        with serving("--source-handshakes", "1/3", "--workers", "1") as ready:
+            with self.assertRaises(OSError):
+                for _ in range(100):
+                    connect(port_of(ready[0])).close()
+
+    def test_stats_are_told_on_an_address_of_their_own(self):
+        with serving("--stats", "127.0.0.1:0", listeners=2) as ready:
+            connect(port_of(ready[0])).close()
+            at = re.fullmatch(r"stats on (127\.0\.0\.1:\d+)", ready[1])[1]
+            with urllib.request.urlopen(f"http://{at}/stats.json", timeout=PATIENCE_S) as answer:
+                self.assertEqual(json.load(answer)["total"]["handshakes_full"], 1)
+            with urllib.request.urlopen(f"http://{at}/metrics", timeout=PATIENCE_S) as answer:
+                self.assertIn(b"lockring_", answer.read())
+
+    def test_a_lifetime_ends_connections(self):
+        with serving("--lifetime", "100") as ready:
+            with connect(port_of(ready[0])) as tls:
+                self.assertEqual(tls.recv(4), b"")
 
     def test_versions(self):
         old, new = ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3

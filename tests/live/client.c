@@ -205,10 +205,13 @@ SSL_CTX *tls_ctx_new(const tls_plan *plan)
     SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
     if (plan->verify)
         SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, NULL);
+    if (plan->ocsp)
+        (void)SSL_CTX_set_tlsext_status_type(ctx, TLSEXT_STATUSTYPE_ocsp);
     if ((plan->version != 0 && (SSL_CTX_set_min_proto_version(ctx, plan->version) != 1 ||
                                 SSL_CTX_set_max_proto_version(ctx, plan->version) != 1)) ||
         (plan->version != 0 && plan->version < TLS1_2_VERSION &&
          SSL_CTX_set_cipher_list(ctx, "DEFAULT@SECLEVEL=0") != 1) ||
+        (plan->sigalgs && SSL_CTX_set1_sigalgs_list(ctx, plan->sigalgs) != 1) ||
         (plan->groups && SSL_CTX_set1_groups_list(ctx, plan->groups) != 1) ||
         (plan->alpn && SSL_CTX_set_alpn_protos(ctx, (const unsigned char *)plan->alpn,
                                                (unsigned)strlen(plan->alpn)) != 0)) {
@@ -247,6 +250,15 @@ bool tls_handshake(tls_client *t)
         ret = SSL_connect(t->ssl);
     } while (interrupted(t, ret));
     return ret == 1 ? true : tls_fail(t, "handshake", ret);
+}
+
+/* OpenSSL's reason of an alert is 1000 and its number; why has it in hexadecimal. */
+int tls_alert_of(const tls_client *t)
+{
+    const char *error = strstr(t->why, "error:");
+    unsigned long reason = error ? strtoul(error + 6, NULL, 16) & 0x7fffff : 0;
+
+    return reason >= 1000 && reason < 1256 ? (int)(reason - 1000) : -1;
 }
 
 size_t tls_first_flight(tls_client *t, uint8_t *out, size_t cap)

@@ -30,10 +30,12 @@ uint64_t random_below(uint64_t *seed, uint64_t limit);
 
 /* Zero is OpenSSL's default everywhere. */
 typedef struct tls_plan {
-    int version;        /* TLS1_2_VERSION or TLS1_3_VERSION and no other */
-    const char *groups; /* "P-521:X25519"; the first gets the key share */
-    const char *alpn;   /* wire form, "\2h2" */
-    bool verify;        /* and fail: nobody signed the server's certificate */
+    int version;         /* TLS1_2_VERSION or TLS1_3_VERSION and no other */
+    const char *groups;  /* "P-521:X25519"; the first gets the key share */
+    const char *alpn;    /* wire form, "\2h2" */
+    bool verify;         /* and fail: nobody signed the server's certificate */
+    bool ocsp;           /* asks for a staple */
+    const char *sigalgs; /* "RSA-PSS+SHA256" */
 } tls_plan;
 
 SSL_CTX *tls_ctx_new(const tls_plan *plan); /* null: OpenSSL does not like it */
@@ -64,6 +66,8 @@ typedef enum tls_end {
 /* Connects; takes a reference of ctx. name: server name to ask for, null: none. */
 bool tls_connect(tls_client *t, SSL_CTX *ctx, const char *host, uint16_t port, const char *name);
 bool tls_handshake(tls_client *t);
+/* The fatal alert that ended a call, -1: none did. */
+int tls_alert_of(const tls_client *t);
 /* Writes the first flight, a ClientHello in its record, to out instead of sending it; the caller
  * sends it as it likes, then calls tls_handshake(). 0: failed. */
 size_t tls_first_flight(tls_client *t, uint8_t *out, size_t cap);

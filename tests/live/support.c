@@ -333,7 +333,7 @@ lr_context *live_context(const live_plan *plan)
     lr_error err;
 
     options.size = sizeof(options);
-    if (!options.cert_file && options.cert.len == 0 && !options.self_signed)
+    if (!options.cert_file && options.cert.len == 0 && !options.self_signed && !options.identities)
         options.self_signed = "localhost,127.0.0.1,::1";
     must(lr_context_new(&options, &context, &err), &err);
     return context;
@@ -356,6 +356,8 @@ lr_server *live_server(lr_workers *workers, lr_context *context, const live_plan
     lr_server *server = NULL;
     lr_error err;
 
+    if (plan->tune)
+        plan->tune(&options);
     must(lr_server_new(workers, &options, &server, &err), &err);
     return server;
 }

@@ -183,7 +183,10 @@ static void an_answer_that_finds_nobody_holds_nothing(void **state)
 static void a_decision_that_cannot_be_is_no_answer(void **state)
 {
     lr_worker *w = *state;
+    static const uint8_t zeros[LR_STAPLE_MAX + 1];
+    lr_bytes *long_staple = lr_bytes_new(lr_slice_of(zeros, sizeof(zeros)));
     lr_hello_ask ask = {open_token(w, LR__ASK_HELLO)};
+    lr_ocsp_ask ocsp = {open_token(w, LR__ASK_OCSP)};
     lr_hello_decision decision = {.alpn = LR_LIT("h2")}; /* no size */
     struct {
         lr_hello_decision known;
@@ -197,6 +200,12 @@ static void a_decision_that_cannot_be_is_no_answer(void **state)
     assert_int_equal(lr_hello_answer(ask, LR_OK, &decision), LR_EINVAL);
     decision.alpn = LR_LIT("a\0b");
     assert_int_equal(lr_hello_answer(ask, LR_OK, &decision), LR_EINVAL);
+    decision.alpn = LR_LIT("h2");
+    decision.staple = long_staple;
+    assert_int_equal(lr_hello_answer(ask, LR_OK, &decision), LR_EINVAL);
+    assert_int_equal(lr_ocsp_answer(ocsp, LR_OK, long_staple), LR_EINVAL);
+    assert_int_equal(lr_ocsp_answer(ocsp, LR_OK, NULL), LR_OK);
+    lr_bytes_release(long_staple);
     longer.newer = 0;
     assert_int_equal(lr_hello_answer(ask, LR_OK, &longer.known), LR_OK);
 }

@@ -4,6 +4,7 @@
 #include "support.h"
 
 #include "core/base/mem.h"
+#include "core/tls/context.h"
 #include "core/tls/pem.h"
 #include "core/tls/x509.h"
 #include "fixtures.h"
@@ -291,6 +292,32 @@ static void lengths_that_lie_are_refused(void **state)
         assert_false(parses(cases[i].head, cases[i].size, &x509));
 }
 
+static void a_context_ends_with_the_first_of_its_certificates(void **state)
+{
+    static const char *const pems[] = {fixture_leaf, fixture_expired, fixture_rsa};
+    uint8_t *chains[3] = {NULL};
+    lr_context context = {.identity_count = 2};
+    lr_slice *places[] = {&context.identities[0].certificates[0],
+                          &context.identities[0].certificates[1],
+                          &context.identities[1].certificates[0]};
+    uint32_t count;
+
+    (void)state;
+    for (size_t i = 0; i < LR_ARRAY_COUNT(pems); i++)
+        assert_int_equal(lr__pem_certificates(lr_slice_of(pems[i], strlen(pems[i])), "x",
+                                              &chains[i], places[i], 1, &count, NULL),
+                         LR_OK);
+    context.identities[0].certificate_count = context.identities[1].certificate_count = 1;
+    assert_int_equal(lr_context_not_after(&context), seconds_of(2126, 1, 1, 0, 0, 0));
+    context.identities[0].certificate_count = 2; /* behind the leaf, it ends first */
+    assert_int_equal(lr_context_not_after(&context), seconds_of(2020, 1, 2, 0, 0, 0));
+    context.identities[0].certificate_count = 1;
+    *places[2] = *places[1]; /* so does one of another identity */
+    assert_int_equal(lr_context_not_after(&context), seconds_of(2020, 1, 2, 0, 0, 0));
+    for (size_t i = 0; i < LR_ARRAY_COUNT(pems); i++)
+        lr__free(chains[i]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -305,6 +332,7 @@ int main(void)
         cmocka_unit_test(dates_that_are_none_are_refused),
         cmocka_unit_test(a_certificate_without_a_version_is_read),
         cmocka_unit_test(lengths_that_lie_are_refused),
+        cmocka_unit_test(a_context_ends_with_the_first_of_its_certificates),
     };
 
     return cmocka_run_group_tests(tests, enter, leave);
