@@ -14,6 +14,7 @@ set(LOCKRING_PUBLIC_HEADERS
     include/lockring/run.h
     include/lockring/server.h
     include/lockring/stats.h
+    include/lockring/ticket_keys.h
     include/lockring/workers.h
 )
 
@@ -60,6 +61,7 @@ set(LOCKRING_TLS_SOURCES
     core/tls/hello.c
     core/tls/hello_take.c
     core/tls/identity.c
+    core/tls/keys.c
     core/tls/names.c
     core/tls/pem.c
     core/tls/rand.c
