@@ -129,6 +129,19 @@ LR_API LR_WORKER lr_slice lr_conn_alpn(const lr_conn *c);       /* empty: none *
  * socket's remote path is known while the connection stands, then it is "unix:". (S75, S83) */
 LR_API LR_WORKER bool lr_conn_remote(const lr_conn *c, char *out, size_t cap);
 LR_API LR_WORKER bool lr_conn_local(const lr_conn *c, char *out, size_t cap);
+/* The same as values; LR_FAMILY_NONE where the system does not tell. An IPv4 client of a listener
+ * for both is ::ffff:a.b.c.d, as the system says it. */
+LR_API LR_WORKER lr_address lr_conn_remote_address(const lr_conn *c);
+LR_API LR_WORKER lr_address lr_conn_local_address(const lr_conn *c);
+/* The socket's, whatever on_preface has set. */
+LR_API LR_WORKER bool lr_conn_remote_raw(const lr_conn *c, char *out, size_t cap);
+LR_API LR_WORKER bool lr_conn_local_raw(const lr_conn *c, char *out, size_t cap);
+
+/* In on_open and on_preface of a listener with preface: what lr_conn_remote() and lr_conn_local()
+ * tell from here on. Null, or LR_FAMILY_NONE: the socket's. LR_ESTATE anywhere else, LR_ENOMEM:
+ * nothing was set. (B13) */
+LR_API LR_WORKER LR_NODISCARD lr_status lr_conn_set_addresses(lr_conn *c, const lr_address *remote,
+                                                              const lr_address *local);
 
 typedef struct lr_conn_bytes {
     uint64_t wire_in, wire_out; /* with all TLS overhead */

@@ -105,7 +105,7 @@ static size_t data_lens(const wire *w, uint32_t lens[RECORDS_MAX])
  * stand where a piece of the queue ends, at most each 16384 bytes. */
 static void expect_records(wire *w, size_t len, uint32_t limit)
 {
-    uint32_t lens[RECORDS_MAX];
+    uint32_t lens[RECORDS_MAX] = {0};
     size_t count = data_lens(w, lens), sum = 0, shorter = 0;
 
     assert_true(count > 0);
@@ -294,7 +294,7 @@ static void stream_it(lr_conn *c, live_hook hook, lr_slice bytes, live_recorder 
 /* One switch is all that the records show: those of the first limit, then those of the second. */
 static void expect_one_switch(const wire *w, uint32_t first, uint32_t second)
 {
-    uint32_t lens[RECORDS_MAX];
+    uint32_t lens[RECORDS_MAX] = {0};
     size_t count = data_lens(w, lens), at = 0, sum = 0;
 
     for (; at < count && lens[at] == first; at++)

@@ -83,6 +83,7 @@ set(LOCKRING_RUN_SOURCES
     core/run/conn_decide.c
     core/run/conn_gate.c
     core/run/conn_get.c
+    core/run/conn_preface.c
     core/run/conn_read.c
     core/run/conn_write.c
     core/run/file.c
@@ -121,6 +122,8 @@ set(LOCKRING_PROTO_SOURCES
     proto/http_info.c
     proto/http_path.c
     proto/http_types.c
+    proto/proxy.c
+    proto/proxy_parse.c
     proto/stats_text.c
 )
 
