@@ -55,6 +55,7 @@ set(LOCKRING_IO_SOURCES
 set(LOCKRING_TLS_SOURCES
     core/tls/alert.c
     core/tls/context.c
+    core/tls/crl.c
     core/tls/dh.c
     core/tls/engine.c
     core/tls/gate.c
@@ -63,6 +64,7 @@ set(LOCKRING_TLS_SOURCES
     core/tls/identity.c
     core/tls/keys.c
     core/tls/names.c
+    core/tls/peer.c
     core/tls/pem.c
     core/tls/rand.c
     core/tls/replica.c
@@ -71,6 +73,8 @@ set(LOCKRING_TLS_SOURCES
     core/tls/suites.c
     core/tls/suites_process.c
     core/tls/trial.c
+    core/tls/trust.c
+    core/tls/verify.c
     core/tls/wolf.c
     core/tls/x509.c
 )
