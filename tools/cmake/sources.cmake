@@ -148,4 +148,5 @@ set(LOCKRING_TOOL_SOURCES
     tools/access_log.c
     tools/serve_context.c
     tools/serve_options.c
+    tools/serve_proxy.c
 )
