@@ -46,6 +46,7 @@
 #include "core/run/server.h"
 #include "core/run/worker.h"
 #include "core/tls/engine.h"
+#include "core/tls/peer.h"
 
 #include <lockring/conn.h>
 
@@ -180,6 +181,7 @@ struct lr_conn {
     lr_slice alpn;        /* in the context, or alpn_chosen */
     uint8_t *alpn_chosen; /* by the program, instead of by the context's order */
     lr__engine_facts facts;
+    lr__peer *peer; /* null: no certificate was asked for */
     lr_conn_bytes bytes;
     const lr_error *why;        /* the first failure, a heap block or a constant; null: none */
     struct sockaddr_in6 remote; /* as it was at accept, IPv4 too; family 0: not told */

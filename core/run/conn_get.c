@@ -110,6 +110,30 @@ lr_slice lr_conn_alpn(const lr_conn *c)
     return c->alpn;
 }
 
+bool lr_conn_is_authorized(const lr_conn *c)
+{
+    LR_CHECK(c != NULL);
+    return c->peer && c->peer->code == LR__VERIFY_OK;
+}
+
+const char *lr_conn_authorization_error(const lr_conn *c)
+{
+    LR_CHECK(c != NULL);
+    return lr__verify_name(c->peer ? c->peer->code : LR__VERIFY_OK);
+}
+
+uint32_t lr_conn_peer_certificate_count(const lr_conn *c)
+{
+    LR_CHECK(c != NULL);
+    return c->peer ? c->peer->count : 0;
+}
+
+lr_slice lr_conn_peer_certificate(const lr_conn *c, uint32_t index)
+{
+    LR_CHECK(c != NULL);
+    return c->peer && index < c->peer->count ? c->peer->certificates[index] : lr_slice_of(NULL, 0);
+}
+
 /* The socket's. False: the system does not tell. */
 static bool raw_remote(const lr_conn *c, struct sockaddr_storage *name, socklen_t *len)
 {

@@ -50,6 +50,8 @@ static void play_close(play *p)
 
 static void take_in(play *p, lr_slice bytes)
 {
+    if (bytes.len == 0) /* in other hooks, while the test looks at what came */
+        return;
     p->wrong |= !pattern_fits(SEED, p->got, bytes.bytes, bytes.len);
     p->got += bytes.len;
 }

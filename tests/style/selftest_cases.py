@@ -371,6 +371,27 @@ def examples():
         {"docs/more.md": "```c docs/examples/gone.c\n```\n"},
     )
     yield Case("examples", "no README", "README.md:1: ", {"README.md": None})
+    main = "int main(void)\n{\n    return 0;\n}\n"
+    block = "```c docs/examples/echo.c:main\n"
+    yield Case("examples", "a function", None, {"docs/more.md": f"{block}{main}```\n"})
+    yield Case(
+        "examples",
+        "a function that differs",
+        "docs/more.md:1: ",
+        {"docs/more.md": f"{block}{main.replace('0', '1')}```\n"},
+    )
+    yield Case(
+        "examples",
+        "a function that is not there",
+        "docs/more.md:1: ",
+        {"docs/more.md": "```c docs/examples/echo.c:main,gone\n```\n"},
+    )
+    yield Case(
+        "examples",
+        "code in the page for authors that nothing compiles",
+        "docs/handlers.md:1: ",
+        {"docs/handlers.md": "```c\nint x;\n```\n"},
+    )
 
 
 def changelog():
