@@ -19,9 +19,16 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* Half of one file and half of the next may still parse. */
+static bool has_changed(const struct stat *before, const struct stat *after)
+{
+    return before->st_size != after->st_size || before->st_mtim.tv_sec != after->st_mtim.tv_sec ||
+           before->st_mtim.tv_nsec != after->st_mtim.tv_nsec;
+}
+
 lr_status lr__pem_read(const char *path, size_t max, uint8_t **block, lr_slice *out, lr_error *err)
 {
-    struct stat st;
+    struct stat st, after;
     uint8_t *bytes = NULL;
     size_t len = 0;
     int fd =
@@ -53,6 +60,10 @@ lr_status lr__pem_read(const char *path, size_t max, uint8_t **block, lr_slice *
             goto fail;
         }
         len += (size_t)got;
+    }
+    if (fstat(fd, &after) != 0 || has_changed(&st, &after)) {
+        (void)lr__fail(err, LR_EFILE, "%s: it was written to while it was read", path);
+        goto fail;
     }
     close(fd);
     *block = bytes;

@@ -15,6 +15,7 @@ set(LOCKRING_PUBLIC_HEADERS
     include/lockring/run.h
     include/lockring/server.h
     include/lockring/stats.h
+    include/lockring/ticket_keys.h
     include/lockring/workers.h
 )
 
@@ -64,6 +65,7 @@ set(LOCKRING_TLS_SOURCES
     core/tls/hello.c
     core/tls/hello_take.c
     core/tls/identity.c
+    core/tls/keys.c
     core/tls/names.c
     core/tls/peer.c
     core/tls/pem.c
@@ -151,4 +153,5 @@ set(LOCKRING_TOOL_SOURCES
     tools/access_log.c
     tools/serve_context.c
     tools/serve_options.c
+    tools/serve_proxy.c
 )
