@@ -16,6 +16,8 @@
 
 static const bool moves[LR__CONN_STATE_COUNT][LR__CONN_STATE_COUNT] = {
     [LR__CONN_CONNECT] = {[LR__CONN_OPEN] = true, [LR__CONN_CLOSING] = true},
+    [LR__CONN_PREFACE] =
+        {[LR__CONN_HELLO] = true, [LR__CONN_OPEN] = true, [LR__CONN_CLOSING] = true},
     [LR__CONN_HELLO] = {[LR__CONN_PARKED] = true,
                         [LR__CONN_HANDSHAKE] = true,
                         [LR__CONN_ENDING] = true,
@@ -92,7 +94,7 @@ void lr__conn_arm_deadline(lr_conn *c, uint64_t from_ns, uint32_t ms)
         lr__timer_arm(&c->worker->timers, &c->deadline, from_ns + (uint64_t)ms * 1000000);
 }
 
-static lr_conn *conn_new(lr__part *part, int sock, bool is_tls)
+static lr_conn *conn_new(lr__part *part, int sock, bool is_tls, bool has_preface)
 {
     lr_worker *w = part->worker;
     uint32_t slot, generation, user_generation;
@@ -114,7 +116,10 @@ static lr_conn *conn_new(lr__part *part, int sock, bool is_tls)
     c->id = lr__conn_ring_id(slot, generation);
     c->sock = sock;
     c->is_tls = is_tls;
-    c->state = is_tls ? LR__CONN_HELLO : LR__CONN_CONNECT;
+    if (has_preface)
+        c->state = LR__CONN_PREFACE;
+    else
+        c->state = is_tls ? LR__CONN_HELLO : LR__CONN_CONNECT;
     c->held_first = c->held_last = LR__NO_BUFFER;
     c->fragment_size_max = part->server->fragment_size_max;
     c->opened_ns = c->active_ns = w->now_ns;
@@ -204,6 +209,13 @@ void lr__conn_enter_open(lr_conn *c)
         lr__conn_on_server_drain(c);
 }
 
+static void begin_before_secure(lr_conn *c)
+{
+    lr__half_open_enter(c);
+    if (c->state == LR__CONN_PREFACE)
+        lr__conn_begin_preface(c);
+}
+
 void lr__conn_open(const lr__listener *listener, int sock)
 {
     lr__part *part = listener->part;
@@ -213,7 +225,7 @@ void lr__conn_open(const lr__listener *listener, int sock)
 
     lr__stats_accepted(w);
     ask_remote(w, sock, &remote);
-    if (!lr__source_may_connect(part, &remote)) {
+    if (!listener->has_preface && !lr__source_may_connect(part, &remote)) {
         refuse_socket(part, sock, LR_ESOURCE);
         return;
     }
@@ -221,7 +233,7 @@ void lr__conn_open(const lr__listener *listener, int sock)
         refuse_socket(part, sock, LR_ECONNECTIONS);
         return;
     }
-    c = conn_new(part, sock, listener->is_tls);
+    c = conn_new(part, sock, listener->is_tls, listener->has_preface);
     if (!c) {
         lr__part_give_place(part);
         refuse_socket(part, sock, LR_ENOMEM);
@@ -238,14 +250,14 @@ void lr__conn_open(const lr__listener *listener, int sock)
     else if (c->state == LR__CONN_CONNECT)
         lr__conn_enter_open(c);
     else if (!lr__conn_is_over(c))
-        lr__half_open_enter(c);
+        begin_before_secure(c);
 }
 
 lr_conn *lr__conn_make(lr__part *part, int sock, const struct sockaddr_storage *address,
                        socklen_t len)
 {
     lr_worker *w = part->worker;
-    lr_conn *c = conn_new(part, sock, false);
+    lr_conn *c = conn_new(part, sock, false, false);
 
     if (!c) {
         w->ring->backend->abandon(w->workers->world, sock);
@@ -390,8 +402,11 @@ void lr__conn_on_closed(lr_conn *c)
     lr__buf_drop(&c->parked, &w->buffers);
     lr__buf_drop(&c->sending, &w->buffers);
     lr__buf_drop(&c->sealed, &w->buffers);
+    lr__free(c->preface);
+    lr__free(c->told);
     lr__free(c->name);
     lr__free(c->alpn_chosen);
+    lr__peer_free(c->peer);
     if (c->why != &unexplained)
         lr__free((void *)(uintptr_t)c->why);
     if (c->user)
@@ -422,6 +437,9 @@ static void on_deadline(lr__timer *timer)
     switch (c->state) {
     case LR__CONN_CONNECT:
         fail_timeout(c, LR_ECONNECT_TIMEOUT, "the connection was not made in time");
+        break;
+    case LR__CONN_PREFACE:
+        fail_timeout(c, LR_EHANDSHAKE_TIMEOUT, "no complete preface in time");
         break;
     case LR__CONN_HELLO:
         fail_timeout(c, LR_EHANDSHAKE_TIMEOUT, "no complete ClientHello in time");
@@ -463,6 +481,7 @@ void lr_conn_end(lr_conn *c)
     lr__dcheck_on_worker(c->worker);
     switch (c->state) {
     case LR__CONN_CONNECT:
+    case LR__CONN_PREFACE:
     case LR__CONN_HELLO:
     case LR__CONN_PARKED:
     case LR__CONN_HANDSHAKE:

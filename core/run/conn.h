@@ -5,6 +5,9 @@
  *
  *             received           sent             deadline            end()      abort(), reset
  * CONNECT     (made: OPEN)       -                failed, CLOSING     CLOSING    CLOSING
+ * PREFACE     on_preface; taken: -                failed, CLOSING     CLOSING    CLOSING
+ *             HELLO or OPEN;
+ *             refused: CLOSING
  * HELLO       gather; complete:  -                failed, CLOSING     CLOSING    CLOSING
  *             HANDSHAKE;
  *             refused: ENDING
@@ -19,16 +22,17 @@
  * CLOSING     given back         -                -                   -          -
  * CLOSED      (on_close runs, then the slot is free)
  *
- * CONNECT is the first state of plain connections, accepted (OPEN right after on_open) or made.
+ * CONNECT is the first state of plain connections, accepted (OPEN right after on_open) or made;
+ * PREFACE that of all connections of a listener whose options ask for it.
  *
- * Allowed moves: CONNECT -> OPEN, CLOSING; HELLO -> PARKED, HANDSHAKE, ENDING, CLOSING; PARKED ->
- * HANDSHAKE, ENDING, CLOSING; HANDSHAKE -> OPEN,
- * ENDING, CLOSING; OPEN -> ENDING, CLOSING; ENDING -> CLOSING; CLOSING -> CLOSED. lr__conn_enter()
- * alone changes the state.
+ * Allowed moves: CONNECT -> OPEN, CLOSING; PREFACE -> HELLO, OPEN, CLOSING; HELLO -> PARKED,
+ * HANDSHAKE, ENDING, CLOSING; PARKED -> HANDSHAKE, ENDING, CLOSING; HANDSHAKE -> OPEN, ENDING,
+ * CLOSING; OPEN -> ENDING, CLOSING; ENDING -> CLOSING; CLOSING -> CLOSED. lr__conn_enter() alone
+ * changes the state.
  *
- * Files: conn.c (life, timers, closing), conn_gate.c (hello and handshake), conn_decide.c
- * (the hooks between), conn_read.c (input), conn_write.c (output), conn_get.c (getters). All of it
- * belongs to the connection's worker. */
+ * Files: conn.c (life, timers, closing), conn_preface.c (bytes before TLS), conn_gate.c (hello and
+ * handshake), conn_decide.c (the hooks between), conn_read.c (input), conn_write.c (output),
+ * conn_get.c (getters). All of it belongs to the connection's worker. */
 #ifndef LR_CORE_RUN_CONN_H
 #define LR_CORE_RUN_CONN_H
 
@@ -42,6 +46,7 @@
 #include "core/run/server.h"
 #include "core/run/worker.h"
 #include "core/tls/engine.h"
+#include "core/tls/peer.h"
 
 #include <lockring/conn.h>
 
@@ -49,6 +54,7 @@
 
 #define LR__CONN_STATES(X)                                                                         \
     X(CONNECT)                                                                                     \
+    X(PREFACE)                                                                                     \
     X(HELLO)                                                                                       \
     X(PARKED)                                                                                      \
     X(HANDSHAKE)                                                                                   \
@@ -115,6 +121,17 @@ typedef struct lr__conn_gate {
     uint64_t hello_ns;   /* the turn in which the first ClientHello was complete */
 } lr__conn_gate;
 
+/* What has come of a preface that is not complete. */
+typedef struct lr__conn_preface {
+    uint16_t len;
+    uint8_t bytes[LR_PREFACE_MAX];
+} lr__conn_preface;
+
+/* Told by lr_conn_set_addresses(); family LR_FAMILY_NONE: the socket's. */
+typedef struct lr__conn_told {
+    lr_address remote, local;
+} lr__conn_told;
+
 /* The server name as it was sent and in its canonical form, in one block. */
 typedef struct lr__conn_name {
     uint8_t raw_len, len;
@@ -154,6 +171,7 @@ struct lr_conn {
     lr__buf parked;    /* input older than what is held, copied while the connection may not read */
     uint32_t lingered; /* bytes discarded in ENDING */
     uint32_t fragment_size_max;
+    lr__conn_preface *preface; /* null: nothing has come of it, or it is over */
     lr__conn_gate *gate;
     lr__engine *engine;
     lr__replica *replica;
@@ -164,9 +182,11 @@ struct lr_conn {
     lr_slice alpn;        /* in the context, or alpn_chosen */
     uint8_t *alpn_chosen; /* by the program, instead of by the context's order */
     lr__engine_facts facts;
+    lr__peer *peer; /* null: no certificate was asked for */
     lr_conn_bytes bytes;
     const lr_error *why;        /* the first failure, a heap block or a constant; null: none */
     struct sockaddr_in6 remote; /* as it was at accept, IPv4 too; family 0: not told */
+    lr__conn_told *told;        /* null: the socket's addresses are the connection's */
 };
 
 const char *lr__conn_state_name(lr__conn_state state);
@@ -199,6 +219,10 @@ bool lr__conn_is_over(const lr_conn *c); /* CLOSING or CLOSED */
 bool lr__conn_may_read(const lr_conn *c);
 void lr__conn_enter_open(lr_conn *c); /* on_secure, and on_server_drain if the server drains */
 void lr__conn_recv_start(lr_conn *c);
+/* Whom limits of sources count: the client that a preface has told, else the peer. */
+void lr__conn_source(const lr_conn *c, struct sockaddr_in6 *out);
+void lr__conn_begin_preface(lr_conn *c);
+void lr__conn_take_preface(lr_conn *c, lr_slice *in);
 void lr__conn_take_hello(lr_conn *c, lr_slice *in);     /* HELLO, and after a HelloRetryRequest */
 void lr__conn_take_handshake(lr_conn *c, lr_slice *in); /* one record */
 void lr__conn_decide(lr_conn *c);                       /* goes on with gate->step */

@@ -152,6 +152,14 @@ static void fail_source(lr_conn *c)
     lr__conn_fail(c, &why, false);
 }
 
+static bool source_may_go_on(const lr_conn *c)
+{
+    struct sockaddr_in6 source;
+
+    lr__conn_source(c, &source);
+    return lr__source_may_shake_hands(c->part, &source);
+}
+
 void lr__conn_decide(lr_conn *c)
 {
     lr__conn_gate *gate = c->gate;
@@ -159,7 +167,7 @@ void lr__conn_decide(lr_conn *c)
     switch (gate->step) {
     case LR__GATE_HELLO:
         gate->step = LR__GATE_SNI;
-        if (!lr__source_may_shake_hands(c->part, &c->remote)) {
+        if (!source_may_go_on(c)) {
             fail_source(c);
             return;
         }

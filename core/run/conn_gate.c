@@ -220,6 +220,7 @@ static void on_handshake_done(lr_conn *c)
         return;
     }
     lr__engine_read_facts(c->engine, &c->facts);
+    c->peer = lr__engine_take_peer(c->engine);
     c->alpn = c->gate->choice.alpn;
     lr__histogram_add(&c->worker->stats.handshake_ns, c->worker->now_ns - c->gate->hello_ns);
     lr__conn_gate_free(c);

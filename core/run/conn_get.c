@@ -110,53 +110,187 @@ lr_slice lr_conn_alpn(const lr_conn *c)
     return c->alpn;
 }
 
-bool lr_conn_remote(const lr_conn *c, char *out, size_t cap)
+bool lr_conn_is_authorized(const lr_conn *c)
 {
-    struct sockaddr_storage name = {0};
-    socklen_t len = sizeof(name);
-    lr_worker *w;
+    LR_CHECK(c != NULL);
+    return c->peer && c->peer->code == LR__VERIFY_OK;
+}
 
-    LR_BUG_IF(!c || !out, false);
-    w = c->worker;
-    lr__dcheck_on_worker(w);
+const char *lr_conn_authorization_error(const lr_conn *c)
+{
+    LR_CHECK(c != NULL);
+    return lr__verify_name(c->peer ? c->peer->code : LR__VERIFY_OK);
+}
+
+uint32_t lr_conn_peer_certificate_count(const lr_conn *c)
+{
+    LR_CHECK(c != NULL);
+    return c->peer ? c->peer->count : 0;
+}
+
+lr_slice lr_conn_peer_certificate(const lr_conn *c, uint32_t index)
+{
+    LR_CHECK(c != NULL);
+    return c->peer && index < c->peer->count ? c->peer->certificates[index] : lr_slice_of(NULL, 0);
+}
+
+/* The socket's. False: the system does not tell. */
+static bool raw_remote(const lr_conn *c, struct sockaddr_storage *name, socklen_t *len)
+{
+    lr_worker *w = c->worker;
+
+    if (c->remote.sin6_family == AF_UNSPEC)
+        return false;
+    memset(name, 0, sizeof(*name));
+    memcpy(name, &c->remote, sizeof(c->remote));
+    *len = sizeof(c->remote);
+    if (name->ss_family != AF_UNIX)
+        return true;
+    /* A path is too long to be kept. The system tells it for as long as the connection stands;
+     * before and after that it is a unix socket without a name. */
+    *len = sizeof(*name);
+    if (lr__conn_is_over(c) ||
+        w->ring->backend->sock_name(w->workers->world, c->sock, true, name, len) != 0) {
+        name->ss_family = AF_UNIX;
+        *len = sizeof(name->ss_family);
+    }
+    return true;
+}
+
+static bool raw_local(const lr_conn *c, struct sockaddr_storage *name, socklen_t *len)
+{
+    lr_worker *w = c->worker;
+
+    *len = sizeof(*name);
+    return !lr__conn_is_over(c) &&
+           w->ring->backend->sock_name(w->workers->world, c->sock, false, name, len) == 0;
+}
+
+static void name_of(const lr_address *address, struct sockaddr_storage *name, socklen_t *len)
+{
+    struct sockaddr_in *in = (struct sockaddr_in *)name;
+    struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)name;
+
+    memset(name, 0, sizeof(*name));
+    *len = sizeof(name->ss_family);
+    if (address->family == LR_FAMILY_IPV4) {
+        in->sin_family = AF_INET;
+        in->sin_port = htons(address->port);
+        memcpy(&in->sin_addr, address->bytes, sizeof(in->sin_addr));
+    } else if (address->family == LR_FAMILY_IPV6) {
+        in6->sin6_family = AF_INET6;
+        in6->sin6_port = htons(address->port);
+        memcpy(&in6->sin6_addr, address->bytes, sizeof(in6->sin6_addr));
+    } else {
+        name->ss_family = AF_UNIX;
+    }
+}
+
+void lr__conn_source(const lr_conn *c, struct sockaddr_in6 *out)
+{
+    struct sockaddr_storage name;
+    socklen_t len;
+
+    *out = c->remote;
+    if (!c->told || c->told->remote.family == LR_FAMILY_NONE)
+        return;
+    name_of(&c->told->remote, &name, &len);
+    memcpy(out, &name, sizeof(*out));
+}
+
+static lr_address address_of(const struct sockaddr_storage *name)
+{
+    const struct sockaddr_in *in = (const struct sockaddr_in *)name;
+    const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)name;
+    lr_address address = {.port = lr__address_port(name)};
+
+    if (name->ss_family == AF_INET) {
+        address.family = LR_FAMILY_IPV4;
+        memcpy(address.bytes, &in->sin_addr, sizeof(in->sin_addr));
+    } else if (name->ss_family == AF_INET6) {
+        address.family = LR_FAMILY_IPV6;
+        memcpy(address.bytes, &in6->sin6_addr, sizeof(in6->sin6_addr));
+    } else if (name->ss_family == AF_UNIX) {
+        address.family = LR_FAMILY_UNIX;
+    }
+    return address;
+}
+
+typedef enum side { RAW_REMOTE, RAW_LOCAL, REMOTE, LOCAL } side;
+
+static bool find_name(const lr_conn *c, side which, struct sockaddr_storage *name, socklen_t *len)
+{
+    bool remote = which == RAW_REMOTE || which == REMOTE;
+
+    lr__dcheck_on_worker(c->worker);
+    if (which >= REMOTE && c->told) {
+        const lr_address *told = remote ? &c->told->remote : &c->told->local;
+
+        if (told->family != LR_FAMILY_NONE) {
+            name_of(told, name, len);
+            return true;
+        }
+    }
+    return remote ? raw_remote(c, name, len) : raw_local(c, name, len);
+}
+
+static bool text_of(const lr_conn *c, side which, char *out, size_t cap)
+{
+    struct sockaddr_storage name;
+    socklen_t len;
+
     if (cap == 0)
         return false;
     out[0] = '\0';
-    if (c->remote.sin6_family == AF_UNSPEC)
+    if (!find_name(c, which, &name, &len))
         return false;
-    memcpy(&name, &c->remote, sizeof(c->remote));
-    if (name.ss_family != AF_UNIX) {
-        lr__address_text(&name, sizeof(c->remote), out, cap);
-        return true;
-    }
-    /* A path is too long to be kept. The system tells it for as long as the connection stands;
-     * before and after that it is a unix socket without a name. */
-    if (lr__conn_is_over(c) ||
-        w->ring->backend->sock_name(w->workers->world, c->sock, true, &name, &len) != 0) {
-        name.ss_family = AF_UNIX;
-        len = sizeof(name.ss_family);
-    }
     lr__address_text(&name, len, out, cap);
     return true;
 }
 
+bool lr_conn_remote(const lr_conn *c, char *out, size_t cap)
+{
+    LR_BUG_IF(!c || !out, false);
+    return text_of(c, REMOTE, out, cap);
+}
+
 bool lr_conn_local(const lr_conn *c, char *out, size_t cap)
 {
-    struct sockaddr_storage name;
-    socklen_t len = sizeof(name);
-    lr_worker *w;
-
     LR_BUG_IF(!c || !out, false);
-    w = c->worker;
-    lr__dcheck_on_worker(w);
-    if (cap == 0)
-        return false;
-    out[0] = '\0';
-    if (lr__conn_is_over(c) ||
-        w->ring->backend->sock_name(w->workers->world, c->sock, false, &name, &len) != 0)
-        return false;
-    lr__address_text(&name, len, out, cap);
-    return true;
+    return text_of(c, LOCAL, out, cap);
+}
+
+bool lr_conn_remote_raw(const lr_conn *c, char *out, size_t cap)
+{
+    LR_BUG_IF(!c || !out, false);
+    return text_of(c, RAW_REMOTE, out, cap);
+}
+
+bool lr_conn_local_raw(const lr_conn *c, char *out, size_t cap)
+{
+    LR_BUG_IF(!c || !out, false);
+    return text_of(c, RAW_LOCAL, out, cap);
+}
+
+static lr_address address_on(const lr_conn *c, side which)
+{
+    struct sockaddr_storage name;
+    lr_address none = {.family = LR_FAMILY_NONE};
+    socklen_t len;
+
+    return find_name(c, which, &name, &len) ? address_of(&name) : none;
+}
+
+lr_address lr_conn_remote_address(const lr_conn *c)
+{
+    LR_CHECK(c != NULL);
+    return address_on(c, REMOTE);
+}
+
+lr_address lr_conn_local_address(const lr_conn *c)
+{
+    LR_CHECK(c != NULL);
+    return address_on(c, LOCAL);
 }
 
 lr_conn_bytes lr_conn_byte_counts(const lr_conn *c)

@@ -8,8 +8,8 @@
  * that the data waits in the kernel and the peer's window closes; nothing is lost, because what the
  * ring had already received is held.
  *
- * Bytes before the handshake go to the gate and from there to the engine only, never to a
- * handler. */
+ * Bytes before the handshake go to the preface hook as far as it takes them, then to the gate and
+ * from there to the engine only, never to a handler as data. */
 #include "core/run/conn.h"
 
 #include "core/base/mem.h"
@@ -216,6 +216,11 @@ static void advance_buffer(lr_conn *c, lr_slice *in)
         switch (c->state) {
         case LR__CONN_CONNECT: /* received in the turn in which it was accepted */
             return;
+        case LR__CONN_PREFACE:
+            lr__conn_take_preface(c, in);
+            if (lr__buf_len(&c->parked) != 0)
+                return; /* it gave back what is older than this */
+            break;
         case LR__CONN_HELLO:
             lr__conn_take_hello(c, in);
             break;
@@ -258,6 +263,7 @@ static void on_fin(lr_conn *c)
     switch (c->state) {
     case LR__CONN_CONNECT:
         break; /* nothing is received before it is made */
+    case LR__CONN_PREFACE:
     case LR__CONN_HELLO:
     case LR__CONN_PARKED:
     case LR__CONN_HANDSHAKE:

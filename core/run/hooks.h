@@ -29,6 +29,7 @@
     X(SNI, "on_sni")                                                                               \
     X(OCSP_REQUEST, "on_ocsp_request")                                                             \
     X(ASK_CANCELLED, "on_ask_cancelled")                                                           \
+    X(PREFACE, "on_preface")                                                                       \
     X(POST, "post")
 
 #define LR__HOOK_ENUM(name, text) LR__HOOK_##name,

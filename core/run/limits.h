@@ -39,8 +39,9 @@ typedef struct lr__source_rates {
 bool lr__source_may_connect(struct lr__part *part, const struct sockaddr_in6 *remote);
 bool lr__source_may_shake_hands(struct lr__part *part, const struct sockaddr_in6 *remote);
 
-/* A TLS connection has begun or is done with being half open. Above the limit the oldest one makes
- * room: a slow client, or an attacker's, goes before a new one is refused. */
+/* A connection that has a handshake or a preface before it begins, or is done with that. Above the
+ * limit the oldest one makes room: a slow client, or an attacker's, goes before a new one is
+ * refused. */
 void lr__half_open_enter(struct lr_conn *c);
 void lr__half_open_leave(struct lr_conn *c); /* harmless if it is not */
 

@@ -30,7 +30,7 @@ typedef struct lr__listener {
     struct lr_worker *worker;
     struct lr__part *part; /* where its connections belong */
     uint32_t index;        /* the server's number of it */
-    bool is_tls;
+    bool is_tls, has_preface;
     int sock;
     lr__id id;
     lr__listener_state state;

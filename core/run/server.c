@@ -283,7 +283,7 @@ static uint32_t free_listener(const lr_workers *on)
 }
 
 static void keep_listeners(lr_server *s, const struct sockaddr_storage *address, socklen_t len,
-                           bool is_tls, const int *socks)
+                           const lr_listen_options *options, const int *socks)
 {
     lr_workers *on = s->workers;
     lr__bound *bound = &s->bound[s->bound_count];
@@ -299,7 +299,8 @@ static void keep_listeners(lr_server *s, const struct sockaddr_storage *address,
 
         lr__listener_init(listener, w, &s->parts[i], socks[i], slot);
         listener->index = s->bound_count;
-        listener->is_tls = is_tls;
+        listener->is_tls = !options->plain;
+        listener->has_preface = options->preface;
         if (slot == w->listener_count)
             w->listener_count++;
     }
@@ -317,6 +318,8 @@ static lr_status check_listen(const lr_server *s, const lr_listen_options *optio
         return lr__fail(err, LR_EOPTION, "lr_listen_options: path goes with no host and port");
     if (!options->plain && !s->has_context)
         return lr__fail(err, LR_EOPTION, "lr_listen_options: a server without context is plain");
+    if (options->preface && !s->handlers.on_preface)
+        return lr__fail(err, LR_EOPTION, "lr_listen_options: preface needs on_preface");
     return LR_OK;
 }
 
@@ -349,7 +352,7 @@ lr_status lr_server_listen(lr_server *s, const lr_listen_options *options, uint3
     }
     if (index)
         *index = s->bound_count;
-    keep_listeners(s, &address, len, !adopted.plain, socks);
+    keep_listeners(s, &address, len, &adopted, socks);
     return LR_OK;
 }
 

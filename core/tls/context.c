@@ -236,9 +236,37 @@ static lr_status load_policy(lr_context *context, const lr_context_options *opti
     return LR_OK;
 }
 
+/* Who is asked, and who is believed. */
+static lr_status load_peers(lr_context *context, const lr_context_options *options, lr_error *err)
+{
+    bool node4 = options->profile == LR_PROFILE_NODE4;
+    bool nobody = !options->ca_file && options->ca.len == 0;
+
+    context->request_cert = options->request_cert == LR_ON;
+    context->reject_unauthorized = options->reject_unauthorized == LR_ON ||
+                                   (options->reject_unauthorized == LR_DEFAULT && !node4);
+    context->rsa_bits_min = node4 ? 1024 : 2048;
+    context->verify_depth = options->verify_depth == LR_NONE ? 0
+                            : options->verify_depth          ? options->verify_depth
+                                                             : LR__PEER_CHAIN_MAX;
+    if (context->verify_depth > LR__PEER_CHAIN_MAX)
+        return lr__fail(err, LR_EOPTION, "verify_depth: %u is not in 1..%d", options->verify_depth,
+                        LR__PEER_CHAIN_MAX);
+    LR_TRY(lr__trust_load(&context->trust, options,
+                          options->ca_system == LR_ON ||
+                              (options->ca_system == LR_DEFAULT && nobody && context->request_cert),
+                          err));
+    if (context->request_cert && context->reject_unauthorized &&
+        context->trust.authority_count == 0)
+        return lr__fail(err, LR_EOPTION,
+                        "request_cert: nobody is trusted, so that every client would be refused");
+    return LR_OK;
+}
+
 static lr_status load(lr_context *context, const lr_context_options *options, lr_error *err)
 {
     LR_TRY(load_policy(context, options, err));
+    LR_TRY(load_peers(context, options, err));
     LR_TRY(load_identity(context, options, err));
     LR_TRY(check_suites(context, err));
     return lr__context_try(context, err); /* what wolfSSL refuses is found here, not later */
@@ -287,6 +315,7 @@ void lr_context_release(lr_context *context)
     for (uint32_t i = 0; i < context->identity_count; i++)
         lr__identity_fini(&context->identities[i]);
     lr__dh_fini(&context->dh);
+    lr__trust_fini(&context->trust);
     lr__free(context->alpn_text);
     lr__free(context);
 }

@@ -11,6 +11,7 @@
 #include "core/tls/dh.h"
 #include "core/tls/identity.h"
 #include "core/tls/names.h"
+#include "core/tls/verify.h"
 
 #include <lockring/context.h>
 
@@ -36,6 +37,9 @@ struct lr_context {
     lr_slice alpn[LR__ALPN_MAX];
     uint32_t alpn_count;
     bool alpn_required;
+    bool request_cert, reject_unauthorized;
+    uint32_t verify_depth, rsa_bits_min;
+    lr__trust trust;
 };
 
 /* The leaf that the choice serves, and its issuer: empty if the leaf is self-signed or its issuer
@@ -52,6 +56,7 @@ typedef struct lr__replica {
     lr_context *context; /* a reference */
     int64_t not_after;   /* lr_context_not_after(); by the worker */
     struct WOLFSSL_CTX *ctx[LR__IDENTITY_MAX]; /* one for each identity */
+    lr__crl_proof *crl_proofs;                 /* one for each list of the context's trust */
 } lr__replica;
 
 lr_status lr__replica_new(lr_context *context, lr__replica **out, lr_error *err);

@@ -54,15 +54,15 @@ lr_status lr__dh_load(lr__dh *dh, const char *file, lr_slice bytes, uint32_t bit
 {
     static const lr__pem_kind kind = {"DH parameters", {"DH PARAMETERS"}, LR_EOPTION};
     lr__der_list list = {0};
-    lr__source source;
+    lr__input source;
     lr_status status;
 
     LR_DCHECK(!dh->block);
     if (!file && bytes.len == 0)
         return LR_OK;
-    LR_TRY(lr__source_open(&source, "dhparam", file, bytes, LR__PEM_FILE_MAX, err));
+    LR_TRY(lr__input_open(&source, "dhparam", file, bytes, LR__PEM_FILE_MAX, err));
     status = lr__der_list_add(&list, &source, &kind, err);
-    lr__source_close(&source, false);
+    lr__input_close(&source, false);
     if (status == LR_OK) {
         dh->block = list.items[0].bytes;
         list.items[0].bytes = NULL;

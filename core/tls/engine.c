@@ -14,18 +14,26 @@
 #include "core/base/mem.h"
 #include "core/base/status.h"
 #include "core/tls/alert.h"
+#include "core/tls/peer.h"
 #include "core/tls/wolf.h"
 
 #include <string.h>
 
 enum { RECORD_ALERT = 21, RECORD_HANDSHAKE = 22, MESSAGE_SERVER_HELLO = 2 };
 
+/* What lives until the handshake is done. */
+typedef struct once {
+    lr_bytes *staple; /* a reference, or null */
+    bool is_asked;
+    lr__asking asking;
+} once;
+
 struct lr__engine {
     WOLFSSL *ssl;
     lr_slice in; /* what is left of the caller's input during a call */
     lr__buf *out;
     lr__buf_pool *pool;
-    lr_bytes *staple;     /* a reference, or null */
+    struct once *once;    /* null: neither is needed */
     uint32_t out_before;  /* bytes that waited in out when this call began */
     uint32_t record_left; /* body bytes of the current record that wolfSSL has not asked for yet */
     uint8_t header[LR__RECORD_HEADER]; /* of the last record; its type stays after its end */
@@ -122,7 +130,7 @@ static int on_new_keys(WOLFSSL *ssl, void *arg)
 static int on_status(WOLFSSL *ssl, void *arg)
 {
     const lr__engine *engine = wolfSSL_GetIOReadCtx(ssl);
-    lr_slice staple = lr_bytes_slice(engine->staple);
+    lr_slice staple = lr_bytes_slice(engine->once ? engine->once->staple : NULL);
     unsigned char *copy;
 
     (void)arg;
@@ -175,6 +183,36 @@ static lr_status apply_choice(WOLFSSL *ssl, const lr_context *context,
     return LR_OK;
 }
 
+static lr_status begin_once(lr__engine *engine, lr__replica *replica, const lr__gate_choice *choice,
+                            lr_error *err)
+{
+    bool is_asked = replica->context->request_cert && !choice->is_trial;
+
+    if (replica->context->request_cert && choice->is_trial)
+        lr__asking_skip(engine->ssl);
+    if (!choice->staple && !is_asked)
+        return LR_OK;
+    engine->once = lr__alloc_zero(1, sizeof(*engine->once));
+    if (!engine->once)
+        return lr__fail(err, LR_ENOMEM, "engine: out of memory");
+    engine->once->staple = choice->staple ? lr_bytes_retain(choice->staple) : NULL;
+    engine->once->is_asked = is_asked;
+    engine->once->asking.replica = replica;
+    if (is_asked)
+        lr__asking_begin(&engine->once->asking, engine->ssl);
+    return LR_OK;
+}
+
+static void end_once(lr__engine *engine)
+{
+    if (!engine->once)
+        return;
+    lr_bytes_release(engine->once->staple);
+    lr__peer_free(engine->once->asking.peer);
+    lr__free(engine->once);
+    engine->once = NULL;
+}
+
 lr_status lr__engine_new(lr__replica *replica, const lr__gate_choice *choice, lr__buf *out,
                          lr__buf_pool *pool, lr__engine **engine_out, lr_error *err)
 {
@@ -186,11 +224,9 @@ lr_status lr__engine_new(lr__replica *replica, const lr__gate_choice *choice, lr
         return lr__fail(err, LR_ENOMEM, "engine: out of memory");
     engine->out = out;
     engine->pool = pool;
-    engine->staple = choice->staple ? lr_bytes_retain(choice->staple) : NULL;
     LR_DCHECK(choice->identity < replica->context->identity_count);
     engine->ssl = wolfSSL_new(replica->ctx[choice->identity]);
     if (!engine->ssl) {
-        lr_bytes_release(engine->staple);
         lr__free(engine);
         return lr__fail(err, LR_ENOMEM, "engine: wolfSSL has no memory");
     }
@@ -198,6 +234,8 @@ lr_status lr__engine_new(lr__replica *replica, const lr__gate_choice *choice, lr
     wolfSSL_SetIOWriteCtx(engine->ssl, engine);
     wolfSSL_SetEncryptKeysCtx(engine->ssl, engine);
     status = apply_choice(engine->ssl, replica->context, choice, err);
+    if (status == LR_OK)
+        status = begin_once(engine, replica, choice, err);
     if (status != LR_OK) {
         lr__engine_free(engine);
         return status;
@@ -211,7 +249,7 @@ void lr__engine_free(lr__engine *engine)
     if (!engine)
         return;
     wolfSSL_free(engine->ssl);
-    lr_bytes_release(engine->staple);
+    end_once(engine);
     lr__free_wiped(engine, sizeof(*engine));
 }
 
@@ -286,6 +324,30 @@ static lr_status fail(lr__engine *engine, int native, lr_error *err, const char 
     return lr__status_of_native(native);
 }
 
+/* The peer's certificate does not hold, or it has none, and that is a reason. */
+static lr_status refuse_peer(lr__engine *engine, lr_error *err)
+{
+    const lr__asking *asking = &engine->once->asking;
+
+    if (asking->no_memory)
+        return fail(engine, MEMORY_E, err, "handshake");
+    if (asking->peer->count == 0)
+        (void)lr__fail(err, LR_EPEERCERT, "handshake: the client has no certificate");
+    else
+        (void)lr__fail(err, LR_EPEERCERT, "handshake: the client's certificate does not hold: %s",
+                       lr__verify_name(asking->peer->code));
+    if (err)
+        err->tls_alert = asking->alert;
+    return LR_EPEERCERT;
+}
+
+/* Where a peer was asked it has answered, and it has shown that the key is its own. */
+static bool is_peer_sound(const lr__engine *engine)
+{
+    return !engine->once || !engine->once->is_asked || wolfSSL_session_reused(engine->ssl) ||
+           lr__asking_is_sound(&engine->once->asking);
+}
+
 lr_status lr__engine_handshake(lr__engine *engine, lr_slice *in, lr_error *err)
 {
     int ret, native;
@@ -294,10 +356,14 @@ lr_status lr__engine_handshake(lr__engine *engine, lr_slice *in, lr_error *err)
     begin_call(engine, *in);
     ret = wolfSSL_accept(engine->ssl);
     *in = end_call(engine);
+    if (engine->once && engine->once->asking.refused)
+        return refuse_peer(engine, err);
     /* Data under the keys of the handshake: wolfSSL takes it for early data if some was offered. */
     if (wolfSSL_pending(engine->ssl) != 0)
         return fail(engine, OUT_OF_ORDER_E, err, "handshake");
     if (ret == WOLFSSL_SUCCESS && wolfSSL_is_init_finished(engine->ssl)) {
+        if (!is_peer_sound(engine))
+            return fail(engine, OUT_OF_ORDER_E, err, "handshake: client certificate");
         engine->done = true;
         return LR_OK;
     }
@@ -385,6 +451,18 @@ void lr__engine_read_facts(lr__engine *engine, lr__engine_facts *facts)
     facts->suite = (uint16_t)wolfSSL_get_current_cipher_suite(engine->ssl);
     facts->group = lr__group_of_wolf_name(wolfSSL_get_curve_name(engine->ssl));
     facts->resumed = wolfSSL_session_reused(engine->ssl) != 0;
+}
+
+lr__peer *lr__engine_take_peer(lr__engine *engine)
+{
+    lr__peer *peer = engine->once ? engine->once->asking.peer : NULL;
+
+    LR_DCHECK(engine->done);
+    if (engine->once)
+        engine->once->asking.peer = NULL;
+    wolfSSL_SetCertCbCtx(engine->ssl, NULL);
+    end_once(engine);
+    return peer;
 }
 
 /* An address as server_name is none for the gate (RFC 6066 3), but wolfSSL keeps it. */

@@ -24,6 +24,7 @@ typedef struct lr__gate_choice {
     uint16_t group;         /* the one group that wolfSSL may use; 0: DHE over a finite field */
     uint32_t identity;      /* index of the context's that the client can check */
     bool chacha_first;      /* the client prefers ChaCha20-Poly1305 */
+    bool is_trial;          /* the client is our own: it has no certificate, and is not asked */
 } lr__gate_choice;
 
 /* Decides for a hello and a context; a refusal is told as a fault with its alert. Pure. */
@@ -69,6 +70,9 @@ typedef struct lr__engine_facts {
     bool resumed;
 } lr__engine_facts;
 void lr__engine_read_facts(lr__engine *engine, lr__engine_facts *facts);
+
+/* After the handshake, once: what the peer showed, the caller's now; null: it was not asked. */
+struct lr__peer *lr__engine_take_peer(lr__engine *engine);
 
 /* After the handshake: does wolfSSL's view of name, protocol and version equal the gate's? */
 bool lr__engine_agrees(lr__engine *engine, const lr__gate_choice *choice, lr_slice servername);

@@ -79,7 +79,7 @@ static lr_status check_key_file(const char *path, lr_error *err)
 }
 
 /* The passphrase may be null. */
-static lr_status load_pair(lr__identity *identity, const lr__source *cert, const lr__source *key,
+static lr_status load_pair(lr__identity *identity, const lr__input *cert, const lr__input *key,
                            const char *passphrase, lr_error *err)
 {
     LR_TRY(lr__pem_certificates(cert->bytes, cert->name, &identity->chain, identity->certificates,
@@ -95,7 +95,7 @@ lr_status lr__identity_load(lr__identity *identity, const lr_identity *from, con
     bool files = from->cert_file || from->key_file;
     const char *whose = *where != '\0' ? where : "lr_context_options: ";
     char cert_name[64], key_name[64];
-    lr__source cert = {0}, key = {0};
+    lr__input cert = {0}, key = {0};
     lr_status status;
 
     LR_DCHECK(!identity->chain && !identity->key);
@@ -109,15 +109,15 @@ lr_status lr__identity_load(lr__identity *identity, const lr_identity *from, con
         return lr__fail(err, LR_EOPTION, "%scert and key go together", whose);
     (void)snprintf(cert_name, sizeof(cert_name), "%scert", where);
     (void)snprintf(key_name, sizeof(key_name), "%skey", where);
-    status = lr__source_open(&cert, cert_name, from->cert_file, from->cert, LR__PEM_FILE_MAX, err);
+    status = lr__input_open(&cert, cert_name, from->cert_file, from->cert, LR__PEM_FILE_MAX, err);
     if (status == LR_OK)
-        status = lr__source_open(&key, key_name, from->key_file, from->key, LR__PEM_FILE_MAX, err);
+        status = lr__input_open(&key, key_name, from->key_file, from->key, LR__PEM_FILE_MAX, err);
     if (status == LR_OK)
         status = check_key_file(from->key_file, err);
     if (status == LR_OK)
         status = load_pair(identity, &cert, &key, from->passphrase, err);
-    lr__source_close(&cert, true); /* keys may stand in it too */
-    lr__source_close(&key, true);
+    lr__input_close(&cert, true); /* keys may stand in it too */
+    lr__input_close(&key, true);
     return status;
 }
 

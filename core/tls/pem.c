@@ -95,20 +95,20 @@ static bool label_is(lr_slice label, const char *text)
     return text && label.len == strlen(text) && memcmp(label.bytes, text, label.len) == 0;
 }
 
-lr_status lr__source_open(lr__source *source, const char *option, const char *file, lr_slice bytes,
-                          size_t max, lr_error *err)
+lr_status lr__input_open(lr__input *source, const char *option, const char *file, lr_slice bytes,
+                         size_t max, lr_error *err)
 {
-    *source = (lr__source){.name = file ? file : option, .bytes = bytes};
+    *source = (lr__input){.name = file ? file : option, .bytes = bytes};
     return file ? lr__pem_read(file, max, &source->block, &source->bytes, err) : LR_OK;
 }
 
-void lr__source_close(lr__source *source, bool secret)
+void lr__input_close(lr__input *source, bool secret)
 {
     if (source->block && secret)
         lr__free_wiped(source->block, source->bytes.len);
     else
         lr__free(source->block);
-    *source = (lr__source){0};
+    *source = (lr__input){0};
 }
 
 /* From 1. */
@@ -168,7 +168,7 @@ static lr_slice block_body(lr_slice label, lr_slice block)
     return lr_slice_of(first, last > first ? (size_t)(last - first) : 0);
 }
 
-static lr_status add_block(lr__der_list *list, const lr__source *source, lr_slice body,
+static lr_status add_block(lr__der_list *list, const lr__input *source, lr_slice body,
                            uint32_t line, const lr__pem_kind *kind, lr_error *err)
 {
     lr__der *item = list_put(list, body.len + 1);
@@ -185,7 +185,7 @@ static lr_status add_block(lr__der_list *list, const lr__source *source, lr_slic
     return LR_OK;
 }
 
-lr_status lr__der_list_add(lr__der_list *list, const lr__source *source, const lr__pem_kind *kind,
+lr_status lr__der_list_add(lr__der_list *list, const lr__input *source, const lr__pem_kind *kind,
                            lr_error *err)
 {
     lr_slice in = source->bytes, label, block;

@@ -16,16 +16,16 @@ enum {
 lr_status lr__pem_read(const char *path, size_t max, uint8_t **block, lr_slice *out, lr_error *err);
 
 /* The bytes of an option: of a file, or the caller's from memory. */
-typedef struct lr__source {
+typedef struct lr__input {
     const char *name; /* the path, or the name of the option */
     lr_slice bytes;
     uint8_t *block; /* of a file */
-} lr__source;
+} lr__input;
 
 /* file may be null: then it is the slice. */
-lr_status lr__source_open(lr__source *source, const char *option, const char *file, lr_slice bytes,
-                          size_t max, lr_error *err);
-void lr__source_close(lr__source *source, bool secret); /* secret: wipes what was read */
+lr_status lr__input_open(lr__input *source, const char *option, const char *file, lr_slice bytes,
+                         size_t max, lr_error *err);
+void lr__input_close(lr__input *source, bool secret); /* secret: wipes what was read */
 
 /* What is looked for: the word for it in messages, the labels of its PEM blocks, the status of what
  * is no such thing. */
@@ -47,7 +47,7 @@ typedef struct lr__der_list {
 
 /* Adds all objects of that kind, PEM blocks or one in DER, to the list. A source without one is
  * refused. After a failure what was added is still there. */
-lr_status lr__der_list_add(lr__der_list *list, const lr__source *source, const lr__pem_kind *kind,
+lr_status lr__der_list_add(lr__der_list *list, const lr__input *source, const lr__pem_kind *kind,
                            lr_error *err);
 void lr__der_list_fini(lr__der_list *list);
 

@@ -11,6 +11,7 @@
 #include "core/base/mem.h"
 #include "core/base/status.h"
 #include "core/tls/engine.h"
+#include "core/tls/peer.h"
 #include "core/tls/wolf.h"
 
 #include <stdio.h>
@@ -106,6 +107,8 @@ static lr_status set_policy(WOLFSSL_CTX *ctx, const lr_context *context, lr_erro
         return lr__fail(err, LR_ETLS, "wolfSSL does not group messages");
     if (!lr__engine_set_io(ctx))
         return lr__fail(err, LR_ENOMEM, "replica: wolfSSL has no memory");
+    if (context->request_cert)
+        lr__asking_set_up(ctx);
     return LR_OK;
 }
 
@@ -133,6 +136,14 @@ lr_status lr__replica_new(lr_context *context, lr__replica **out, lr_error *err)
     lr__list_init(&replica->node);
     lr__list_init(&replica->idle);
     replica->context = lr_context_retain(context);
+    if (context->trust.crl_count > 0) {
+        replica->crl_proofs =
+            lr__alloc_zero(context->trust.crl_count, sizeof(*replica->crl_proofs));
+        if (!replica->crl_proofs) {
+            lr__replica_free(replica);
+            return lr__fail(err, LR_ENOMEM, "replica: out of memory");
+        }
+    }
     for (uint32_t i = 0; i < context->identity_count; i++) {
         lr_status status = make_ctx(replica, i, err);
 
@@ -155,5 +166,6 @@ void lr__replica_free(lr__replica *replica)
     for (uint32_t i = 0; i < LR__IDENTITY_MAX; i++)
         wolfSSL_CTX_free(replica->ctx[i]); /* null is allowed */
     lr_context_release(replica->context);
+    lr__free(replica->crl_proofs);
     lr__free(replica);
 }

@@ -119,7 +119,7 @@ static lr_status shake_hands(trial *t, lr_error *err)
 
 static lr_status try_identity(lr_context *context, lr__replica *replica, uint32_t i, lr_error *err)
 {
-    lr__gate_choice choice = {.version = context->version_max, .identity = i};
+    lr__gate_choice choice = {.version = context->version_max, .identity = i, .is_trial = true};
     trial t = {0};
     lr_status status;
 

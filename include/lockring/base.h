@@ -78,6 +78,8 @@ typedef enum lr_toggle { LR_DEFAULT = 0, LR_ON = 1, LR_OFF = 2 } lr_toggle;
     X(LR_EALPN, -307, "no common application protocol")                                            \
     X(LR_EHELLOCHANGED, -308, "the second ClientHello differs from the first")                     \
     X(LR_EGATE, -309, "the hello gate and the TLS library disagree")                               \
+    X(LR_EPREFACE, -310, "what came before the first byte of the protocol was refused")            \
+    X(LR_EPEERCERT, -311, "the peer has no certificate that holds")                                \
     X(LR_EALERT, -400, "the peer sent a fatal alert")                                              \
     X(LR_ETRUNCATED, -401, "the peer ended the stream without close_notify")                       \
     X(LR_ERESET, -402, "the peer reset the connection")                                            \
@@ -112,6 +114,20 @@ typedef enum lr_status_kind {
     LR_CLASS_LIMIT = 5,
     LR_CLASS_GONE = 6
 } lr_status_kind;
+
+/* An address of a connection, by value (S83). */
+typedef enum lr_family {
+    LR_FAMILY_NONE = 0, /* not told */
+    LR_FAMILY_IPV4 = 4,
+    LR_FAMILY_IPV6 = 6,
+    LR_FAMILY_UNIX = 1 /* without its path */
+} lr_family;
+
+typedef struct lr_address {
+    lr_family family;
+    uint16_t port;     /* 0: unix */
+    uint8_t bytes[16]; /* in network order; IPv4 has the first four; the rest is 0 */
+} lr_address;
 
 /* What went wrong, by value. text names what and where, in one line, terminated by a zero. */
 typedef struct lr_error {

@@ -124,11 +124,35 @@ LR_API LR_WORKER bool lr_conn_is_resumed(const lr_conn *c);   /* by a ticket or 
 LR_API LR_WORKER lr_slice lr_conn_servername(const lr_conn *c); /* lower case; empty: none sent */
 LR_API LR_WORKER lr_slice lr_conn_alpn(const lr_conn *c);       /* empty: none */
 
+/* The client's certificate, where the context asked for one (request_cert). Authorized: it has one
+ * that holds. Else the error says why not, by the names of Node.js ("CERT_HAS_EXPIRED";
+ * "UNABLE_TO_GET_ISSUER_CERT": there is none); "" too where nobody asked. From on_secure on; before
+ * that false, "" and 0. (S39, S40, S76, S77) */
+LR_API LR_WORKER bool lr_conn_is_authorized(const lr_conn *c);
+LR_API LR_WORKER const char *lr_conn_authorization_error(const lr_conn *c); /* static */
+/* What it sent, in DER: the leaf is number 0, what follows in the client's order. Parsed by
+ * lr_certificate_parse(). Empty beyond the count. (S80) */
+LR_API LR_WORKER uint32_t lr_conn_peer_certificate_count(const lr_conn *c);
+LR_API LR_WORKER lr_slice lr_conn_peer_certificate(const lr_conn *c, uint32_t index);
+
 /* "127.0.0.1:8443", "[::1]:8443", "unix:/path" into out (64 bytes are enough for every address, 128
  * for every path), cut to fit and terminated; false and "" if the system does not tell. A unix
  * socket's remote path is known while the connection stands, then it is "unix:". (S75, S83) */
 LR_API LR_WORKER bool lr_conn_remote(const lr_conn *c, char *out, size_t cap);
 LR_API LR_WORKER bool lr_conn_local(const lr_conn *c, char *out, size_t cap);
+/* The same as values; LR_FAMILY_NONE where the system does not tell. An IPv4 client of a listener
+ * for both is ::ffff:a.b.c.d, as the system says it. */
+LR_API LR_WORKER lr_address lr_conn_remote_address(const lr_conn *c);
+LR_API LR_WORKER lr_address lr_conn_local_address(const lr_conn *c);
+/* The socket's, whatever on_preface has set. */
+LR_API LR_WORKER bool lr_conn_remote_raw(const lr_conn *c, char *out, size_t cap);
+LR_API LR_WORKER bool lr_conn_local_raw(const lr_conn *c, char *out, size_t cap);
+
+/* In on_open and on_preface of a listener with preface: what lr_conn_remote() and lr_conn_local()
+ * tell from here on. Null, or LR_FAMILY_NONE: the socket's. LR_ESTATE anywhere else, LR_ENOMEM:
+ * nothing was set. (B13) */
+LR_API LR_WORKER LR_NODISCARD lr_status lr_conn_set_addresses(lr_conn *c, const lr_address *remote,
+                                                              const lr_address *local);
 
 typedef struct lr_conn_bytes {
     uint64_t wire_in, wire_out; /* with all TLS overhead */

@@ -79,6 +79,23 @@ typedef struct lr_context_options {
                                * 8192 bits, or from 1024 in LR_PROFILE_NODE4. Default: none, and no
                                * suite with DHE (S15) */
     lr_slice dhparam;         /* the same from memory */
+    const char *ca_file;      /* PEM, several, or one in DER: authorities whose certificates of
+                               * clients hold, an intermediate as well as a root; they complete the
+                               * server's own chain too (S29) */
+    lr_slice ca;              /* the same from memory; with ca_file: both */
+    lr_toggle ca_system;      /* the public authorities of this system. Default: where certificates
+                               * of clients are asked for and nobody else is trusted (S109) */
+    const char *const *crl_files; /* PEM, several each, or one in DER. With any, each certificate of
+                                   * a chain must have one of its issuer's (S107) */
+    uint32_t crl_file_count;
+    uint32_t crl_count;
+    const lr_slice *crls;          /* the same from memory */
+    lr_toggle request_cert;        /* default off; on: clients are asked for a certificate (S122) */
+    lr_toggle reject_unauthorized; /* default on, off in LR_PROFILE_NODE4: who has none that holds
+                                    * is refused; off: lr_conn_is_authorized() tells (S123) */
+    const char *session_id_context; /* a label of the operator's: sessions are resumed only where it
+                                     * is the same; 1..255 bytes. Default: none (S130) */
+    uint32_t verify_depth; /* intermediates in a client's chain, 1..9, LR_NONE: 0; default 9 */
 } lr_context_options;
 #define LR_CONTEXT_OPTIONS .size = sizeof(lr_context_options)
 

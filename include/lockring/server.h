@@ -21,6 +21,8 @@ extern "C" {
 
 typedef struct lr_server lr_server;
 
+enum { LR_PREFACE_MAX = 1000 }; /* bytes that on_preface may ask for; more is LR_EPREFACE */
+
 /* The hooks of one connection in the order of its life; docs/lifecycle.md has every other path.
  * Each on_open is matched by one on_close. A null hook behaves as noted in brackets. */
 typedef struct lr_handlers {
@@ -43,6 +45,15 @@ typedef struct lr_handlers {
     void (*on_ocsp_request)(lr_conn *c, lr_slice certificate, lr_slice issuer, lr_ocsp_ask ask);
     /* The connection ended before the answer: nobody waits any more [none] */
     void (*on_ask_cancelled)(lr_conn *c, lr_ask ask);
+
+    /* Right behind on_open, on listeners whose options say preface: what comes before the first
+     * byte of TLS, or of a plain connection, such as a header of the PROXY protocol (proto/proxy.h,
+     * B13). bytes: all that has come, at most LR_PREFACE_MAX; in the first call none, so that a
+     * client without a preface need not speak first. LR_OK: *used bytes of them, 0 at first, were
+     * the preface; what follows is the handshake's, or data. LR_EAGAIN: call again with more.
+     * LR_ENOMEM: ends the connection with that reason. Any other: refused, the reason is
+     * LR_EPREFACE, and its text *reason if that is set (static, one clause). */
+    lr_status (*on_preface)(lr_conn *c, lr_slice bytes, size_t *used, const char **reason);
 } lr_handlers; /* appended to, never reordered */
 #define LR_HANDLERS .size = sizeof(lr_handlers)
 
@@ -69,11 +80,13 @@ typedef struct lr_server_options {
     uint32_t write_timeout_ms;     /* the peer takes nothing of what is being sent: reset; default:
                                     * none */
     uint32_t lifetime_ms;          /* from accept on, then it is ended; default: none */
-    uint32_t half_open_max; /* connections of TLS on one worker that are not yet secure; above
-                             * it the oldest of them fails with LR_EHALFOPEN; default 16384 */
+    uint32_t half_open_max; /* connections with TLS or a preface on one worker that are not yet
+                             * secure; above it the oldest of them fails with LR_EHALFOPEN; default
+                             * 16384 */
     uint32_t source_connections_per_s; /* of one IPv4 address or IPv6 /64, over all workers; above
                                         * it a connection is reset, on_refused(LR_ESOURCE); default:
-                                        * none */
+                                        * none. With a preface: of the client that it has told,
+                                        * which fails with LR_ESOURCE then */
     uint32_t source_connections_burst; /* so many at once; default: one second's worth */
     uint32_t source_handshakes_per_s; /* the same for complete ClientHellos: above it the connection
                                        * fails with LR_ESOURCE before any cryptography; default:
@@ -97,6 +110,7 @@ typedef struct lr_listen_options {
     const char *path; /* instead of host and port: a unix socket, "@name" for an abstract one; what
                        * a dead process left there is replaced, and it is removed at the end */
     bool plain;       /* connections without TLS, with the same hooks */
+    bool preface;     /* on_preface is asked first; required then */
 } lr_listen_options;
 #define LR_LISTEN_OPTIONS .size = sizeof(lr_listen_options)
 

@@ -66,6 +66,10 @@ if find "$prefix" -iname '*wolfssl*' -o -iname '*liburing*' | grep -v '/LICENSES
     fail "a file of wolfSSL or liburing is installed"
 fi
 [ -n "$(find "$prefix" -name GPL-3.0-or-later.txt)" ] || fail "no licence text of wolfSSL"
+for program in "$prefix"/bin/*; do
+    [ ! -e "$program" ] || [ -n "$(find "$prefix" -path "*/man1/${program##*/}.1")" ] ||
+        fail "${program##*/} has no manual page"
+done
 passed "nothing of wolfSSL or liburing is installed"
 
 # ---- what it exports -------------------------------------------------------------------------

@@ -426,9 +426,10 @@ class Serving(unittest.TestCase):
             self.assertIn(name, result.stderr)
 
     def test_timeouts(self):
-        with serving("--idle-timeout", "100", "--handshake-timeout", "100") as ready:
+        with serving("--idle-timeout", "100") as ready:
             with connect(port_of(ready[0])) as tls:
                 self.assertEqual(tls.recv(4), b"")
+        with serving("--handshake-timeout", "100") as ready:
             with socket.create_connection(("127.0.0.1", port_of(ready[0])), PATIENCE_S) as raw:
                 self.assertEqual(raw.recv(4), b"")
 

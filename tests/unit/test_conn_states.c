@@ -6,11 +6,12 @@
 
 /* Row: from; column: to; in the order of LR__CONN_STATES. */
 static const char *const table[LR__CONN_STATE_COUNT] = {
-    /* CONNECT HELLO PARKED HANDSHAKE OPEN ENDING CLOSING CLOSED */
-    [LR__CONN_CONNECT] = "----x-x-", [LR__CONN_HELLO] = "--xx-xx-",
-    [LR__CONN_PARKED] = "---x-xx-",  [LR__CONN_HANDSHAKE] = "----xxx-",
-    [LR__CONN_OPEN] = "-----xx-",    [LR__CONN_ENDING] = "------x-",
-    [LR__CONN_CLOSING] = "-------x", [LR__CONN_CLOSED] = "--------",
+    /* CONNECT PREFACE HELLO PARKED HANDSHAKE OPEN ENDING CLOSING CLOSED */
+    [LR__CONN_CONNECT] = "-----x-x-",   [LR__CONN_PREFACE] = "--x--x-x-",
+    [LR__CONN_HELLO] = "---xx-xx-",     [LR__CONN_PARKED] = "----x-xx-",
+    [LR__CONN_HANDSHAKE] = "-----xxx-", [LR__CONN_OPEN] = "------xx-",
+    [LR__CONN_ENDING] = "-------x-",    [LR__CONN_CLOSING] = "--------x",
+    [LR__CONN_CLOSED] = "---------",
 };
 
 static void the_moves_of_the_table_are_allowed_and_no_others(void **state)
@@ -57,10 +58,11 @@ static void every_state_leads_to_closed_and_none_back(void **state)
 static void each_state_has_its_name(void **state)
 {
     static const char *const names[LR__CONN_STATE_COUNT] = {
-        [LR__CONN_CONNECT] = "CONNECT", [LR__CONN_HELLO] = "HELLO",
-        [LR__CONN_PARKED] = "PARKED",   [LR__CONN_HANDSHAKE] = "HANDSHAKE",
-        [LR__CONN_OPEN] = "OPEN",       [LR__CONN_ENDING] = "ENDING",
-        [LR__CONN_CLOSING] = "CLOSING", [LR__CONN_CLOSED] = "CLOSED",
+        [LR__CONN_CONNECT] = "CONNECT",     [LR__CONN_PREFACE] = "PREFACE",
+        [LR__CONN_HELLO] = "HELLO",         [LR__CONN_PARKED] = "PARKED",
+        [LR__CONN_HANDSHAKE] = "HANDSHAKE", [LR__CONN_OPEN] = "OPEN",
+        [LR__CONN_ENDING] = "ENDING",       [LR__CONN_CLOSING] = "CLOSING",
+        [LR__CONN_CLOSED] = "CLOSED",
     };
 
     (void)state;

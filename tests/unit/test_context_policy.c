@@ -5,7 +5,7 @@
 #include "core/base/mem.h"
 #include "core/base/secret.h"
 #include "core/tls/context.h"
-#include "pki.h"
+#include "tests/live/pki.h"
 #include "tls_client.h"
 
 #include <stdio.h>

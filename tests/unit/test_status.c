@@ -35,7 +35,7 @@ static void classes_of_known_statuses_are_as_documented(void **state)
     assert_int_equal(lr_status_class(LR_OK), LR_CLASS_OK);
     assert_int_equal(lr_status_class(LR_EINVAL), LR_CLASS_USAGE);
     assert_int_equal(lr_status_class(LR_ERANDOM), LR_CLASS_SYSTEM);
-    assert_int_equal(lr_status_class(LR_EGATE), LR_CLASS_TLS_LOCAL);
+    assert_int_equal(lr_status_class(LR_EPEERCERT), LR_CLASS_TLS_LOCAL);
     assert_int_equal(lr_status_class(LR_ERESET), LR_CLASS_TLS_PEER);
     assert_int_equal(lr_status_class(LR_EAGAIN), LR_CLASS_LIMIT);
     assert_int_equal(lr_status_class(LR_EABORTED), LR_CLASS_GONE);

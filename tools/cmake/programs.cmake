@@ -32,6 +32,7 @@ if(LOCKRING_BUILD_TOOLS)
         target_include_directories(${_program} PRIVATE "${PROJECT_SOURCE_DIR}")
         target_link_libraries(${_program} PRIVATE lockring_serve_stats)
         install(TARGETS ${_program} RUNTIME DESTINATION "${CMAKE_INSTALL_BINDIR}")
+        install(FILES "docs/man/${_program}.1" DESTINATION "${CMAKE_INSTALL_MANDIR}/man1")
     endforeach()
 endif()
 

@@ -14,6 +14,7 @@ set(LOCKRING_PUBLIC_HEADERS
     include/lockring/run.h
     include/lockring/server.h
     include/lockring/stats.h
+    include/lockring/ticket_keys.h
     include/lockring/workers.h
 )
 
@@ -54,13 +55,16 @@ set(LOCKRING_IO_SOURCES
 set(LOCKRING_TLS_SOURCES
     core/tls/alert.c
     core/tls/context.c
+    core/tls/crl.c
     core/tls/dh.c
     core/tls/engine.c
     core/tls/gate.c
     core/tls/hello.c
     core/tls/hello_take.c
     core/tls/identity.c
+    core/tls/keys.c
     core/tls/names.c
+    core/tls/peer.c
     core/tls/pem.c
     core/tls/rand.c
     core/tls/replica.c
@@ -69,6 +73,8 @@ set(LOCKRING_TLS_SOURCES
     core/tls/suites.c
     core/tls/suites_process.c
     core/tls/trial.c
+    core/tls/trust.c
+    core/tls/verify.c
     core/tls/wolf.c
     core/tls/x509.c
 )
@@ -81,6 +87,7 @@ set(LOCKRING_RUN_SOURCES
     core/run/conn_decide.c
     core/run/conn_gate.c
     core/run/conn_get.c
+    core/run/conn_preface.c
     core/run/conn_read.c
     core/run/conn_write.c
     core/run/file.c
@@ -119,6 +126,8 @@ set(LOCKRING_PROTO_SOURCES
     proto/http_info.c
     proto/http_path.c
     proto/http_types.c
+    proto/proxy.c
+    proto/proxy_parse.c
     proto/stats_text.c
 )
 

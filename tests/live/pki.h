@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* pki.h: the files that fixtures_pki.sh made, by their names: "client.pem". */
-#ifndef LR_TESTS_UNIT_PKI_H
-#define LR_TESTS_UNIT_PKI_H
+/* pki.h: the files that tests/unit/fixtures_pki.sh made, by their names: "client.pem". */
+#ifndef LR_TESTS_LIVE_PKI_H
+#define LR_TESTS_LIVE_PKI_H
 
 #include <lockring/base.h>
 
