@@ -3,6 +3,7 @@
  * while others live, while their clients go, and while the server ends. */
 #include "gate.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -295,41 +296,52 @@ static void live_B1_the_end_of_a_parked_client_is_noticed(void **state)
     }
 }
 
-/* A client that goes on sending, which none does: early data is less. */
-static void live_B1_a_parked_connection_takes_little_of_what_is_sent(void **state)
+static void nothing(lr_worker *w, void *arg)
 {
-    static uint8_t bytes[64 * KB];
-    static const char *const words[] = {"hello", "sni:a.test", "ocsp"};
-
-    for (int hook = 0; hook < GATE_HOOKS; hook++) {
-        tls_plan plan = {.ocsp = true};
-        char expected[160];
-        gate_client c;
-        live l;
-        gate g;
-
-        start(&l, &g, state, 1u << hook);
-        set(&g, say_nothing, NULL);
-        gate_client_start(&c, &plan, l.port, "a.test");
-        assert_true(live_await(&g.recorder.events, words[hook]));
-        (void)(tcp_send(c.t.sock, bytes, sizeof(bytes)) && tcp_send(c.t.sock, bytes, KB));
-        gate_client_expect_alert(&c, 10);
-        tls_close(&c.t, true);
-        assert_true(live_await_counts(&g.recorder.events, 0, 0, 1));
-        (void)snprintf(expected, sizeof(expected),
-                       "open %s client_error:LR_EHELLO:10 cancelled:%s close:LR_EHELLO ",
-                       words[hook], gate_hook_name((gate_hook)hook));
-        live_expect(&g.recorder.events, expected);
-        stop(&l, &g);
-    }
+    (void)w;
+    (void)arg;
 }
 
 static uint64_t parked_bytes(const live *l)
 {
     lr_stats stats = {LR_STATS};
 
+    for (uint32_t i = 0; i < 4; i++) /* statistics are published at the end of a turn */
+        live_on_worker(l->workers, i % 2, nothing, NULL);
     assert_int_equal(lr_stats_read(l->workers, &stats), LR_OK);
     return stats.parked_bytes;
+}
+
+/* A client that goes on sending, which none does: early data is less. Either its window closes, or
+ * so much came at once that the connection is refused. */
+static void live_B1_a_parked_connection_takes_little_of_what_is_sent(void **state)
+{
+    static uint8_t bytes[64 * KB];
+    tls_plan plan = {0};
+    uint64_t taken;
+    gate_client c;
+    bool refused;
+    live l;
+    gate g;
+
+    start(&l, &g, state, GATE_ON_HELLO);
+    set(&g, say_nothing, NULL);
+    gate_client_start(&c, &plan, l.port, "a.test");
+    assert_true(live_await(&g.recorder.events, "hello"));
+    assert_int_equal(fcntl(c.t.sock, F_SETFL, O_NONBLOCK), 0);
+    while (send(c.t.sock, bytes, sizeof(bytes), MSG_NOSIGNAL) > 0)
+        ;
+    taken = parked_bytes(&l);
+    assert_in_range(taken, 0, 64 * KB);
+    assert_int_equal(fcntl(c.t.sock, F_SETFL, 0), 0);
+    refused = gate_answer(GATE_HELLO, gate_last(&g, GATE_HELLO), LR_OK, NULL, NULL) != LR_OK;
+    assert_true(live_await_counts(&g.recorder.events, 0, 0, 1));
+    live_expect(&g.recorder.events,
+                refused ? "open hello client_error:LR_EHELLO:10 cancelled:hello close:LR_EHELLO "
+                        : "open hello client_error:LR_EVERSION:70 close:LR_EVERSION ");
+    print_message("%s with %u bytes\n", refused ? "refused" : "parked", (unsigned)taken);
+    tls_close(&c.t, true);
+    stop(&l, &g);
 }
 
 /* What came meanwhile is for the handshake: a change_cipher_spec, which TLS 1.3 takes no notice of
@@ -351,13 +363,17 @@ static void live_B1_what_comes_while_parked_is_kept_in_order(void **state)
         gate_client_start(&c, &plan, l.port, "a.test");
         assert_true(live_await(&g.recorder.events, "hello"));
         assert_true(tcp_send(c.t.sock, sent.bytes, sent.len));
-        assert_true(tcp_wait_taken(c.t.sock));
+        if (i == 0) { /* of the other a part stays outside */
+            assert_true(tcp_wait_taken(c.t.sock));
+            assert_int_equal(parked_bytes(&l), sent.len); /* and no receive buffer is held */
+        }
         assert_int_equal(gate_answer(GATE_HELLO, gate_last(&g, GATE_HELLO), LR_OK, NULL, NULL),
                          LR_OK);
+        (void)SSL_clear_options(c.t.ssl, SSL_OP_ENABLE_MIDDLEBOX_COMPAT); /* no second one */
         if (i == 0)
             gate_client_finish(&c);
         else
-            assert_false(tls_handshake(&c.t));
+            (void)tls_handshake(&c.t); /* in 1.3 it may be done before the server has judged */
         assert_true(live_await_counts(&g.recorder.events, 0, 0, 1 + (uint64_t)i));
         tls_close(&c.t, true);
         live_expect(&g.recorder.events,
@@ -382,17 +398,15 @@ static void abort_when_cancelled(lr_conn *c, lr_ask ask)
 /* Whatever it was that ended the wait. */
 static void live_B1_on_ask_cancelled_may_abort(void **state)
 {
-    static uint8_t bytes[65 * KB];
     lr_handlers handlers = gate_handlers(GATE_ON_HELLO);
     gate g;
     live_plan plan = {.ring = live_ring(state), .user = &g, .handlers = &handlers};
     static const char *const expected[] = {
-        "open hello client_error:LR_EHELLO:10 cancelled close:LR_EHELLO ",
         "open hello client_error:LR_ETRUNCATED:-1 cancelled close:LR_ETRUNCATED ",
         "open hello client_error:LR_ERESET:-1 cancelled close:LR_ERESET "};
 
     handlers.on_ask_cancelled = abort_when_cancelled;
-    for (int way = 0; way < 3; way++) {
+    for (int way = 0; way < 2; way++) {
         tls_plan to = {0};
         gate_client c;
         live l;
@@ -403,8 +417,6 @@ static void live_B1_on_ask_cancelled_may_abort(void **state)
         gate_client_start(&c, &to, l.port, "a.test");
         assert_true(live_await(&g.recorder.events, "hello"));
         if (way == 0)
-            (void)tcp_send(c.t.sock, bytes, sizeof(bytes));
-        else if (way == 1)
             assert_int_equal(shutdown(c.t.sock, SHUT_WR), 0);
         else
             tls_close(&c.t, true);
