@@ -9,6 +9,7 @@
 #include "tools/access_log.h"
 #include "tools/serve_context.h"
 #include "tools/serve_options.h"
+#include "tools/serve_proxy.h"
 #include "tools/serve_stats.h"
 
 #include <lockring/lockring.h>
@@ -100,6 +101,7 @@ typedef struct program {
     lr_context *context;
     access_log *log;
     lr_http_demo *demo;
+    lr_proxy *proxy;
     lr_workers *workers;
     lr_server *server;
     serve_stats *stats;
@@ -169,16 +171,22 @@ static lr_status make_server(program *p, lr_error *err)
                                 .source_connections_burst = options->source_connections_burst,
                                 .source_handshakes_per_s = options->source_handshakes_per_s,
                                 .source_handshakes_burst = options->source_handshakes_burst};
+    lr_handlers with_preface;
     lr_status status;
 
     if (p->demo)
         lr_http_demo_serve(p->demo, &server);
+    if (p->proxy)
+        serve_proxy_use(&server, &with_preface);
     status = lr_server_new(p->workers, &server, &p->server, err);
     for (uint32_t i = 0; status == LR_OK && i < options->listen_count; i++) {
         const serve_listen *at = &options->listen[i];
-        lr_listen_options listen = {LR_LISTEN_OPTIONS, .host = *at->host ? at->host : NULL,
-                                    .port = at->port, .path = at->path,
-                                    .share_port = options->share_port && !at->path};
+        lr_listen_options listen = {LR_LISTEN_OPTIONS,
+                                    .host = *at->host ? at->host : NULL,
+                                    .port = at->port,
+                                    .path = at->path,
+                                    .share_port = options->share_port && !at->path,
+                                    .preface = p->proxy != NULL};
 
         status = lr_server_listen(p->server, &listen, NULL, err);
     }
@@ -252,6 +260,8 @@ static lr_status make_and_run(program *p, signals *from, lr_error *err)
     if (status == LR_OK)
         status = make_site(p, err);
     if (status == LR_OK)
+        status = serve_proxy_make(p->options, &p->proxy, err);
+    if (status == LR_OK)
         status = make_workers(p, err);
     if (status != LR_OK)
         return status;
@@ -283,6 +293,7 @@ static int serve(const serve_options *options)
     lr_server_free(p.server);
     serve_stats_close(p.stats);
     lr_workers_free(p.workers);
+    serve_proxy_free(p.proxy);
     lr_http_demo_free(p.demo);
     access_log_close(p.log);
     lr_context_release(p.context);

@@ -4,6 +4,8 @@
  * and is refused by its name, so that a script never believes that it was heeded. */
 #include "tools/serve_options.h"
 
+#include "proto/proxy.h"
+
 #include <errno.h>
 #include <getopt.h>
 #include <stdarg.h>
@@ -349,6 +351,19 @@ static bool read_stats(serve_options *out, const char *name, const char *value)
     return true;
 }
 
+static bool read_proxy_protocol(serve_options *out, const char *name, const char *value)
+{
+    lr_proxy_sender sender;
+    const char *reason;
+
+    if (!lr_proxy_sender_read(value, &sender, &reason))
+        return wrong("%s: '%.80s' %s", name, value, reason);
+    if (out->proxy_sender_count == SERVE_SENDERS_MAX)
+        return wrong("%s: '%s' is one too many, there may be %d", name, value, SERVE_SENDERS_MAX);
+    out->proxy_senders[out->proxy_sender_count++] = value;
+    return true;
+}
+
 static bool read_check_config(serve_options *out, const char *name, const char *value)
 {
     (void)name;
@@ -428,6 +443,10 @@ static const struct option_row {
     {"--stats", "HOST:PORT|unix:PATH", read_stats,
      "numbers as a page, JSON and Prometheus text, for this\nmachine alone: a loopback address or "
      "a path"},
+    {"--proxy-protocol", "CIDR", read_proxy_protocol,
+     "repeatable; senders, 10.0.0.0/8 or unix:, who must begin\n"
+     "with a PROXY header, version 1 or 2, and are believed;\n"
+     "from others none is read"},
     {"--check-config", NULL, read_check_config, "load everything, report, exit"},
     {"--log-level", "LEVEL", read_log_level, "error, warn, info, debug or off; default warn"},
     {"--version", NULL, NULL, "what this is and what it contains"},
@@ -445,7 +464,6 @@ static const struct option_row {
     {"--ticket-count", "N", NULL, NULL},
     {"--no-tickets", NULL, NULL, NULL},
     {"--renegotiation", "COUNT/SECONDS", NULL, NULL},
-    {"--proxy-protocol", "CIDR", NULL, NULL},
 };
 
 static void print_help(void)

@@ -14,7 +14,13 @@ enum {
     SERVE_GO_ON = -1        /* not an exit: serve */
 };
 
-enum { SERVE_LISTEN_MAX = 64, SERVE_HOST_MAX = 255, SERVE_PATH_MAX = 107, SERVE_PAIRS_MAX = 8 };
+enum {
+    SERVE_LISTEN_MAX = 64,
+    SERVE_HOST_MAX = 255,
+    SERVE_PATH_MAX = 107,
+    SERVE_PAIRS_MAX = 8,
+    SERVE_SENDERS_MAX = 64
+};
 
 typedef enum serve_handler { SERVE_HTTP, SERVE_ECHO, SERVE_DISCARD } serve_handler;
 
@@ -49,7 +55,9 @@ typedef struct serve_options {
     uint32_t source_connections_per_s, source_connections_burst;
     uint32_t source_handshakes_per_s, source_handshakes_burst;
     uint32_t stall_threshold_ms;
-    const char *stats; /* address of the stats listener; null: none */
+    const char *stats;                            /* address of the stats listener; null: none */
+    const char *proxy_senders[SERVE_SENDERS_MAX]; /* whose PROXY header is demanded and believed */
+    uint32_t proxy_sender_count;
     bool check_config;
     lr_log_level log_level;
 } serve_options;

@@ -19,9 +19,16 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* Half of one file and half of the next may still parse. */
+static bool has_changed(const struct stat *before, const struct stat *after)
+{
+    return before->st_size != after->st_size || before->st_mtim.tv_sec != after->st_mtim.tv_sec ||
+           before->st_mtim.tv_nsec != after->st_mtim.tv_nsec;
+}
+
 lr_status lr__pem_read(const char *path, size_t max, uint8_t **block, lr_slice *out, lr_error *err)
 {
-    struct stat st;
+    struct stat st, after;
     uint8_t *bytes = NULL;
     size_t len = 0;
     int fd =
@@ -53,6 +60,10 @@ lr_status lr__pem_read(const char *path, size_t max, uint8_t **block, lr_slice *
             goto fail;
         }
         len += (size_t)got;
+    }
+    if (fstat(fd, &after) != 0 || has_changed(&st, &after)) {
+        (void)lr__fail(err, LR_EFILE, "%s: it was written to while it was read", path);
+        goto fail;
     }
     close(fd);
     *block = bytes;
@@ -192,11 +203,8 @@ lr_status lr__der_list_add(lr__der_list *list, const lr__input *source, const lr
     uint32_t before = list->count;
 
     if (is_der(in)) {
-        lr__der *item = list_put(list, in.len);
-
-        if (!item)
+        if (!lr__der_list_put(list, in))
             return lr__fail(err, LR_ENOMEM, "%s: out of memory", source->name);
-        memcpy(item->bytes, in.bytes, in.len);
         return LR_OK;
     }
     while (next_block(&in, &label, &block)) {
@@ -207,6 +215,15 @@ lr_status lr__der_list_add(lr__der_list *list, const lr__input *source, const lr
     if (list->count == before)
         return lr__fail(err, kind->status, "%s: no %s in it", source->name, kind->noun);
     return LR_OK;
+}
+
+bool lr__der_list_put(lr__der_list *list, lr_slice der)
+{
+    lr__der *item = list_put(list, der.len);
+
+    if (item)
+        memcpy(item->bytes, der.bytes, der.len);
+    return item != NULL;
 }
 
 void lr__der_list_fini(lr__der_list *list)

@@ -39,13 +39,13 @@ def running(name, *arguments):
         raise AssertionError(f"{name} ended with {status}")
 
 
-def connect(port):
+def connect(port, name="localhost"):
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
     plain = socket.create_connection(("127.0.0.1", port), PATIENCE_S)
     plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    return context.wrap_socket(plain, server_hostname="localhost", suppress_ragged_eofs=False)
+    return context.wrap_socket(plain, server_hostname=name, suppress_ragged_eofs=False)
 
 
 def read_exactly(sock, size):
@@ -231,6 +231,43 @@ class Lines(unittest.TestCase):
             with self.assertRaises(OSError):
                 client = connect(port)
                 client.recv(1)
+
+
+class Ways(unittest.TestCase):
+    def test_each_way_of_writing_arrives_and_they_keep_their_order(self):
+        numbers = b"".join(b"%d\n" % n for n in range(1, 100001))
+        with running("tls-ways") as port:
+            with connect(port) as client:
+                for _ in range(2):
+                    client.sendall(b"pstsp")
+                    for part in (b"hello, localhost\n", numbers, b"tick\n" * 3, numbers,
+                                 b"hello, localhost\n"):
+                        self.assertTrue(read_exactly(client, len(part)) == part, part[:20])
+                client.sendall(b"b")
+                self.assertTrue(read_exactly(client, 4 << 20) == b"b" * (4 << 20))
+                client.sendall(b"c")
+                self.assertRegex(read_exactly(client, len(b"from worker 0\n")),
+                                 rb"\Afrom worker \d\n\Z")
+
+    def test_a_client_that_goes_in_the_middle_takes_its_streams_with_it(self):
+        with running("tls-ways") as port:
+            for order in (b"t", b"ts", b"st", b"bs"):
+                connect(port).sendall(order)
+
+
+class Names(unittest.TestCase):
+    def test_each_name_has_its_certificate(self):
+        with running("tls-names") as port:
+            for name, known in (("a.known.example", b"*.known.example"),
+                                ("slow.example", b"slow.example"),
+                                ("known.example", b"localhost"), ("other.example", b"localhost")):
+                with self.subTest(name=name), connect(port, name) as client:
+                    self.assertIn(known, client.getpeercert(binary_form=True))
+
+    def test_a_name_that_is_refused_gets_its_alert(self):
+        with running("tls-names") as port:
+            with self.assertRaisesRegex(ssl.SSLError, "(?i)unrecognized.name"):
+                connect(port, "nobody.example")
 
 
 if __name__ == "__main__":

@@ -25,7 +25,6 @@ NOT_AVAILABLE = [
     "--pkcs12=x", "--sni=a=b,c", "--ca=x", "--crl=x", "--request-cert", "--require-cert",
     "--profile=modern", "--ticket-keys=x", "--ticket-lifetime=1",
     "--ticket-rotation=1", "--ticket-count=1", "--no-tickets", "--renegotiation=3/600",
-    "--proxy-protocol=10.0.0.0/8",
 ]
 
 BAD_VALUES = [
@@ -47,6 +46,9 @@ BAD_VALUES = [
     ("--fragment", "16385"), ("--fragment", "ramp:4096,65536,16384,1000"), ("--fragment", "cwnd"),
     ("--handshake-timeout", "0"), ("--handshake-timeout", "4294967295"),
     ("--idle-timeout", "soon"), ("--drain-timeout", "-1"), ("--log-level", "loud"),
+    ("--proxy-protocol", "10.0.0.0/33"), ("--proxy-protocol", "10.0.0.1/8"),
+    ("--proxy-protocol", "localhost"), ("--proxy-protocol", "10.0.0.0/"),
+    ("--proxy-protocol", "unix:/run/x"), ("--proxy-protocol", ""),
     ("--groups", "X25519:P-999"), ("--alpn", "h2,,http/1.1"),
 ]
 
@@ -55,7 +57,8 @@ AVAILABLE = [
     "--max-version", "--groups", "--alpn", "--handler", "--fragment", "--handshake-timeout",
     "--idle-timeout", "--drain-timeout", "--log-level", "--version", "--help",
     "--root", "--access-log", "--passphrase-file", "--ciphers", "--max-connections",
-    "--stall-threshold", "--check-config", "--max-half-open", "--source-connections",
+    "--stall-threshold", "--check-config", "--proxy-protocol",
+    "--max-half-open", "--source-connections",
     "--source-handshakes", "--write-timeout", "--lifetime", "--stats",
 ]
 

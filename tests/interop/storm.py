@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""storm.py BIN: 100 downloads of 20 MB at once. While they go on, lockring-serve --check-config runs
-on the same files, SIGHUP reloads them, the numbers are read, and at last SIGTERM comes: every
+"""storm.py BIN: 100 downloads of 20 MB at once. While they go on, lockring-serve --check-config
+runs on the same files, SIGHUP reloads them, the numbers are read, and at last SIGTERM comes: every
 download ends whole and in good order, and lockring-serve with 0. On both rings. Exit 77: openssl,
 which makes the certificate, is absent."""
 

@@ -161,15 +161,24 @@ static void order_case(probe *p, live_recorder *recorder, uint32_t limit, const 
 }
 
 /* fragment_size_max of the server; 0: not set. */
-static void fragment_start(live *l, live_recorder *recorder, void **state, uint32_t limit)
+static void fragment_start_as(live *l, live_recorder *recorder, void **state, uint32_t limit,
+                              void (*act)(lr_conn *c, live_hook hook, lr_slice bytes,
+                                          live_recorder *recorder),
+                              void *arg)
 {
     live_plan plan = {
         .ring = live_ring(state), .user = recorder, .worker_count = 1, .fragment_size_max = limit};
 
     live_recorder_init(recorder);
     recorder->quiet = true; /* only what obey() notes */
-    recorder->act = obey;
+    recorder->act = act;
+    recorder->arg = arg;
     live_start(l, &plan);
+}
+
+static void fragment_start(live *l, live_recorder *recorder, void **state, uint32_t limit)
+{
+    fragment_start_as(l, recorder, state, limit, obey, NULL);
 }
 
 static void fragment_stop(live *l, live_recorder *recorder)
@@ -316,9 +325,7 @@ static void a_switch_inside_a_stream_holds_for_its_rest(void **state)
         probe p;
         live l;
 
-        fragment_start(&l, &recorder, state, 0);
-        recorder.act = stream_it;
-        recorder.arg = &s;
+        fragment_start_as(&l, &recorder, state, 0, stream_it, &s);
         probe_open(&p, l.port, versions[i / 2], 0);
         p.w.count = 0;
         TLS_MUST(&p.t, tls_write(&p.t, "go", 2));
