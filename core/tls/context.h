@@ -40,7 +40,17 @@ struct lr_context {
     bool request_cert, reject_unauthorized;
     uint32_t verify_depth, rsa_bits_min;
     lr__trust trust;
+    uint8_t policy[32]; /* lr__policy_digest() */
 };
+
+/* Tickets and stored sessions are sealed to it: SHA-256 over the content, and only the content,
+ * that decides who may connect: versions, suites, whether and how certificates of clients are asked
+ * for, who is trusted for them, and the operator's label (session_id_context). Equal on every
+ * machine with the same options. Revocation lists are not in it: they are asked anew each time. 32
+ * bytes; lives as long as the context. */
+const uint8_t *lr__context_policy(const lr_context *context);
+/* Computes it (core/tls/policy.c); the context is complete but for that. */
+lr_status lr__policy_digest(lr_context *context, const char *label, lr_error *err);
 
 /* The leaf that the choice serves, and its issuer: empty if the leaf is self-signed or its issuer
  * is not known (S29). */
