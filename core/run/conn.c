@@ -357,6 +357,8 @@ void lr__conn_begin_end(lr_conn *c)
     lr__conn_enter(c, LR__CONN_ENDING);
     lr__half_open_leave(c);
     lr__conn_cancel_ask(c);
+    if (lr__conn_is_over(c)) /* on_ask_cancelled has aborted it */
+        return;
     lr__conn_gate_free(c);
     lr__conn_arm_deadline(c, c->worker->now_ns, stall_ms(c));
     lr__conn_schedule_ready(c);

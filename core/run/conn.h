@@ -75,6 +75,7 @@ enum {
     LR__QUEUE_HARD = 1024 * 1024, /* above it lr_conn_write() takes nothing */
     LR__SEND_MAX = 65536,         /* plaintext sealed ahead for one send */
     LR__HELD_MAX = 8,             /* receive buffers held before receiving stops */
+    LR__PARKED_MAX = 65536,       /* input behind a ClientHello that is not answered: early data */
     LR__LINGER_MS = 2000,         /* from our FIN on */
     LR__STALL_MS = 30000,         /* ending: without any output taken, where no idle limit is set */
     LR__LINGER_BYTES = 65536

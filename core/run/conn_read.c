@@ -87,6 +87,14 @@ static bool park(lr_conn *c)
         c->worker->live.parked_bytes += held->len;
         release_first(c);
     }
+    if (c->state == LR__CONN_PARKED && lr__buf_len(&c->parked) > LR__PARKED_MAX) {
+        lr__hello_fault fault;
+
+        (void)lr__hello_refuse(&fault, LR_EHELLO, LR__ALERT_UNEXPECTED_MESSAGE,
+                               "too much is sent before the answer to it");
+        lr__conn_refuse(c, &fault);
+        return false;
+    }
     return true;
 }
 
