@@ -5,6 +5,7 @@
 
 #include <lockring/base.h>
 #include <lockring/bytes.h>
+#include <lockring/certificate.h>
 #include <lockring/client.h>
 #include <lockring/conn.h>
 #include <lockring/context.h>

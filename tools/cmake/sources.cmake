@@ -4,6 +4,7 @@
 set(LOCKRING_PUBLIC_HEADERS
     include/lockring/base.h
     include/lockring/bytes.h
+    include/lockring/certificate.h
     include/lockring/client.h
     include/lockring/conn.h
     include/lockring/context.h
@@ -54,6 +55,8 @@ set(LOCKRING_IO_SOURCES
 # core/tls: the only folder that sees wolfSSL.
 set(LOCKRING_TLS_SOURCES
     core/tls/alert.c
+    core/tls/cert_text.c
+    core/tls/certificate.c
     core/tls/context.c
     core/tls/crl.c
     core/tls/dh.c
@@ -66,6 +69,8 @@ set(LOCKRING_TLS_SOURCES
     core/tls/names.c
     core/tls/peer.c
     core/tls/pem.c
+    core/tls/pkcs12.c
+    core/tls/policy.c
     core/tls/rand.c
     core/tls/replica.c
     core/tls/selfsign.c
