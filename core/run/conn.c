@@ -121,7 +121,6 @@ static lr_conn *conn_new(lr__part *part, int sock, bool is_tls, bool has_preface
     else
         c->state = is_tls ? LR__CONN_HELLO : LR__CONN_CONNECT;
     c->held_first = c->held_last = LR__NO_BUFFER;
-    c->fragment_size_max = part->server->fragment_size_max;
     c->opened_ns = c->active_ns = w->now_ns;
     lr__list_init(&c->node);
     lr__list_init(&c->ready);

@@ -243,6 +243,15 @@ static lr_status load_alpn(lr_context *context, const char *list, lr_error *err)
     }
 }
 
+static lr_status load_fragment(lr_context *context, uint32_t bytes, lr_error *err)
+{
+    if (bytes != 0 && (bytes < LR__FRAGMENT_MIN || bytes > LR__FRAGMENT_MAX))
+        return lr__fail(err, LR_EOPTION, "fragment_size_max: %u is not in %d..%d", bytes,
+                        LR__FRAGMENT_MIN, LR__FRAGMENT_MAX);
+    context->fragment_size_max = bytes;
+    return LR_OK;
+}
+
 /* What can be said without an identity. */
 static lr_status load_policy(lr_context *context, const lr_context_options *options, lr_error *err)
 {
@@ -261,6 +270,7 @@ static lr_status load_policy(lr_context *context, const lr_context_options *opti
     LR_TRY(load_suites(context, options, err));
     LR_TRY(lr__groups_parse(groups, context->groups, &context->group_count, err));
     LR_TRY(load_alpn(context, options->alpn, err));
+    LR_TRY(load_fragment(context, options->fragment_size_max, err));
     context->alpn_required =
         options->alpn_required == LR_ON || (options->alpn_required == LR_DEFAULT && !node4);
     return LR_OK;

@@ -17,7 +17,7 @@
 
 #include <stdatomic.h>
 
-enum { LR__IDENTITY_MAX = 8, LR__ALPN_MAX = 16 };
+enum { LR__IDENTITY_MAX = 8, LR__ALPN_MAX = 16, LR__FRAGMENT_MIN = 512, LR__FRAGMENT_MAX = 16384 };
 
 struct lr_context {
     _Atomic uint32_t references;               /* any thread; relaxed up, acquire-release down */
@@ -37,6 +37,7 @@ struct lr_context {
     lr_slice alpn[LR__ALPN_MAX];
     uint32_t alpn_count;
     bool alpn_required;
+    uint32_t fragment_size_max; /* 0: the server's */
     bool request_cert, reject_unauthorized;
     uint32_t verify_depth, rsa_bits_min;
     lr__trust trust;

@@ -67,7 +67,7 @@ typedef struct lr_server_options {
                                     * 0 */
     uint32_t handshake_timeout_ms; /* absolute, from accept to on_secure; default 10 s (S120) */
     uint32_t idle_timeout_ms;      /* no byte either way; default: none */
-    uint32_t fragment_size_max;    /* 512..16384; default 16384 (S85) */
+    uint32_t fragment_size_max;    /* 512..16384, where the context has none; default 16384 (S85) */
     uint32_t worker_user_size;     /* zeroed bytes behind lr_server_worker_user(), at most 1 MB */
     uint32_t connection_count_max; /* over all workers; above it a client is accepted and reset, and
                                     * counted; default: none (S55) */
