@@ -60,6 +60,7 @@ set(LOCKRING_TLS_SOURCES
     core/tls/crl.c
     core/tls/dh.c
     core/tls/engine.c
+    core/tls/fingerprint.c
     core/tls/gate.c
     core/tls/hello.c
     core/tls/hello_take.c
