@@ -15,7 +15,6 @@ set(LOCKRING_PUBLIC_HEADERS
     include/lockring/run.h
     include/lockring/server.h
     include/lockring/stats.h
-    include/lockring/ticket_keys.h
     include/lockring/workers.h
 )
 
@@ -61,11 +60,11 @@ set(LOCKRING_TLS_SOURCES
     core/tls/crl.c
     core/tls/dh.c
     core/tls/engine.c
+    core/tls/fingerprint.c
     core/tls/gate.c
     core/tls/hello.c
     core/tls/hello_take.c
     core/tls/identity.c
-    core/tls/keys.c
     core/tls/names.c
     core/tls/peer.c
     core/tls/pem.c
