@@ -12,6 +12,8 @@
 
 enum { STAGE_CLIENTS = 16 };
 
+struct stage;
+
 typedef struct stage_plan {
     uint32_t workers, clients;
     size_t bytes; /* each client sends and gets back */
@@ -20,6 +22,9 @@ typedef struct stage_plan {
     bool slow_readers;        /* clients read only when they have sent all, or can send no more */
     size_t server_ends_after; /* the server ends the connection after so many bytes; 0: never */
     uint32_t drain_at_round;  /* lr_workers_stop() then; 0: when all clients are through */
+    void (*tune)(lr_handlers *handlers); /* the stage's own are set; null: they stay */
+    void (*between)(struct stage *s);    /* in each round, when no worker runs; may be null */
+    void *arg;                           /* of the test */
 } stage_plan;
 
 typedef struct stage_client {
