@@ -324,8 +324,10 @@ static lr_status decode_key(lr_slice block, bool encrypted, const char *where,
 
     if (!out)
         return lr__fail(err, LR_ENOMEM, "%s: out of memory", where);
+    lr__wolf_secret(true);
     ret = wc_KeyPemToDer(block.bytes, (int)block.len, out, (int)block.len,
                          encrypted ? passphrase : NULL);
+    lr__wolf_secret(false);
     if (ret > 0 && (!encrypted || cut_to_key(out, &ret))) {
         lr__wipe(out + ret,
                  block.len - (size_t)ret); /* decoding shifts: parts of the key lie there */
