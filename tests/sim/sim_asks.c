@@ -150,10 +150,27 @@ static void tune(lr_handlers *handlers)
     handlers->on_ask_cancelled = on_ask_cancelled;
 }
 
+/* Some clients do not wait for the end of their handshake: they reset, or send FIN. */
+static void leave_early(stage *s)
+{
+    for (uint32_t i = 3; i < s->plan.clients; i += 2) {
+        stage_client *c = &s->clients[i];
+
+        if (!s->plan.aborts || s->rounds != 8 + 3 * i || c->tls.done || c->over)
+            continue;
+        if (i % 4 == 3)
+            sim_peer_reset(s->world, c->peer);
+        else
+            sim_peer_end(s->world, c->peer);
+        c->reset = c->over = true;
+    }
+}
+
 /* The other thread. While it has something to say the clock stands still, so that only those whom
  * nobody answers meet their deadline. */
 static void between(stage *s)
 {
+    leave_early(s);
     for (uint32_t i = 0; i < now.count; i++) {
         sim_ask *a = &now.asks[i];
 
@@ -228,7 +245,7 @@ static void answers_come_when_they_like_over_every_fault(void **state)
     print_message("%u answered (%u refused), %u cancelled, %u never answered, %u too late\n", taken,
                   refused, cancelled, never, late);
     if (!one) /* or the seeds say nothing */
-        assert_true(taken > refused && refused > 0 && cancelled > 0 && never > 0);
+        assert_true(taken > refused && refused > 0 && never > 0 && cancelled > never && late > 0);
 }
 
 /* The cut finds connections parked, and some of their answers on the way. */
