@@ -97,13 +97,13 @@ static void client_open(stage *s, uint32_t i)
 
 void stage_open(stage *s, uint64_t seed, const sim_faults *faults, const stage_plan *plan)
 {
-    const lr_handlers handlers = {LR_HANDLERS,
-                                  .on_open = on_open,
-                                  .on_client_error = on_client_error,
-                                  .on_secure = on_secure,
-                                  .on_data = on_data,
-                                  .on_preface = plan->on_preface,
-                                  .on_close = on_close};
+    lr_handlers handlers = {LR_HANDLERS,
+                            .on_open = on_open,
+                            .on_client_error = on_client_error,
+                            .on_secure = on_secure,
+                            .on_data = on_data,
+                            .on_preface = plan->on_preface,
+                            .on_close = on_close};
     lr_workers_options on = {LR_WORKERS_OPTIONS, .worker_count = plan->workers, .pin = LR_OFF,
                              .log_level = LR_LOG_OFF};
     lr_context_options who = {LR_CONTEXT_OPTIONS,
@@ -115,6 +115,8 @@ void stage_open(stage *s, uint64_t seed, const sim_faults *faults, const stage_p
 
     memset(s, 0, sizeof(*s));
     s->plan = *plan;
+    if (plan->tune)
+        plan->tune(&handlers);
     s->world = sim_new(seed, faults);
     tls_world_enter(&s->client_world, seed);
     assert_int_equal(lr_context_new(&who, &s->context, &err), LR_OK);
@@ -240,6 +242,8 @@ void stage_round(stage *s)
         client_step(s, &s->clients[i]);
     if (s->plan.drain_at_round != 0 && s->rounds == s->plan.drain_at_round)
         stop(s);
+    if (s->plan.between)
+        s->plan.between(s);
     for (uint32_t i = 0; i < s->plan.workers; i++) {
         if (s->going[i])
             s->going[i] = lr__worker_turn(s->workers->list[i]);

@@ -27,7 +27,9 @@ typedef struct stage_plan {
     lr_status (*on_preface)(lr_conn *c, lr_slice bytes, size_t *used, const char **reason);
     void (*begin)(struct stage *s, uint32_t client);
     void (*look)(struct stage *s, lr_conn *c);
-    void *arg; /* of the test */
+    void (*tune)(lr_handlers *handlers); /* the stage's own are set; null: they stay */
+    void (*between)(struct stage *s);    /* in each round, when no worker runs; null: nothing */
+    void *arg;                           /* of the test */
 } stage_plan;
 
 typedef struct stage_client {
