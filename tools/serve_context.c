@@ -66,6 +66,8 @@ static lr_status make(const serve_options *options, const char *passphrase, lr_c
                                   .version_max = options->version_max,
                                   .groups = options->groups,
                                   .ciphers = options->ciphers,
+                                  .renegotiation_count = options->renegotiation_count,
+                                  .renegotiation_window_s = options->renegotiation_window_s,
                                   .alpn = options->alpn};
     lr_status status;
 

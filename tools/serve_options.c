@@ -16,6 +16,8 @@ enum {
     FRAGMENT_MIN = 512,
     FRAGMENT_MAX = 16384,
     RATE_MAX = 1000000,
+    RENEGOTIATIONS_MAX = 64,
+    RENEGOTIATION_S_MAX = 604800,
     OPTION_FIRST = 256 /* what getopt_long returns for the first of the table */
 };
 
@@ -336,6 +338,28 @@ static bool read_source_handshakes(serve_options *out, const char *name, const c
     return read_rate(name, value, &out->source_handshakes_per_s, &out->source_handshakes_burst);
 }
 
+/* COUNT/SECONDS; a count of 0 refuses all. */
+static bool read_renegotiation(serve_options *out, const char *name, const char *value)
+{
+    unsigned long long numbers[2] = {0, 0};
+    const char *digits = value;
+    char *end = NULL;
+
+    for (int i = 0; i < 2; i++) {
+        errno = 0;
+        numbers[i] = strtoull(digits, &end, 10);
+        if (*digits < '0' || *digits > '9' || errno != 0 || *end != (i == 0 ? '/' : '\0'))
+            return wrong("%s: '%s' is not COUNT/SECONDS", name, value);
+        digits = end + 1;
+    }
+    if (numbers[0] > RENEGOTIATIONS_MAX || numbers[1] < 1 || numbers[1] > RENEGOTIATION_S_MAX)
+        return wrong("%s: '%s' is not 0..%d in 1..%d seconds", name, value, RENEGOTIATIONS_MAX,
+                     RENEGOTIATION_S_MAX);
+    out->renegotiation_count = numbers[0] != 0 ? (uint32_t)numbers[0] : LR_NONE;
+    out->renegotiation_window_s = (uint32_t)numbers[1];
+    return true;
+}
+
 static bool read_stall_threshold(serve_options *out, const char *name, const char *value)
 {
     return read_number(name, value, 0, MS_MAX, &out->stall_threshold_ms);
@@ -444,7 +468,9 @@ static const struct option_row {
     {"--ticket-rotation", "S", NULL, NULL},
     {"--ticket-count", "N", NULL, NULL},
     {"--no-tickets", NULL, NULL, NULL},
-    {"--renegotiation", "COUNT/SECONDS", NULL, NULL},
+    {"--renegotiation", "COUNT/SECONDS", read_renegotiation,
+     "that a client of TLS 1.2 may begin; the next one ends its\nconnection; default 0: each is "
+     "refused"},
     {"--proxy-protocol", "CIDR", NULL, NULL},
 };
 

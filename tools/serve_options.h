@@ -48,6 +48,7 @@ typedef struct serve_options {
     uint32_t write_timeout_ms, lifetime_ms; /* 0: none */
     uint32_t source_connections_per_s, source_connections_burst;
     uint32_t source_handshakes_per_s, source_handshakes_burst;
+    uint32_t renegotiation_count, renegotiation_window_s;
     uint32_t stall_threshold_ms;
     const char *stats; /* address of the stats listener; null: none */
     bool check_config;

@@ -228,6 +228,7 @@ static lr_status load_policy(lr_context *context, const lr_context_options *opti
     LR_TRY(lr__dh_load(&context->dh, options->dhparam_file, options->dhparam,
                        node4 ? LR__DH_BITS_LEAST : LR__DH_BITS_MODERN, err));
     LR_TRY(load_versions(context, options, err));
+    LR_TRY(lr__renegotiation_limit_load(&context->renegotiations, options, err));
     LR_TRY(load_suites(context, options, err));
     LR_TRY(lr__groups_parse(groups, context->groups, &context->group_count, err));
     LR_TRY(load_alpn(context, options->alpn, err));

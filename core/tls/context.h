@@ -11,6 +11,7 @@
 #include "core/tls/dh.h"
 #include "core/tls/identity.h"
 #include "core/tls/names.h"
+#include "core/tls/renegotiation.h"
 #include "core/tls/verify.h"
 
 #include <lockring/context.h>
@@ -40,6 +41,7 @@ struct lr_context {
     bool request_cert, reject_unauthorized;
     uint32_t verify_depth, rsa_bits_min;
     lr__trust trust;
+    lr__renegotiation_limit renegotiations;
 };
 
 /* The leaf that the choice serves, and its issuer: empty if the leaf is self-signed or its issuer

@@ -24,7 +24,7 @@ FILES = ""
 NOT_AVAILABLE = [
     "--pkcs12=x", "--sni=a=b,c", "--ca=x", "--crl=x", "--request-cert", "--require-cert",
     "--profile=modern", "--ticket-keys=x", "--ticket-lifetime=1",
-    "--ticket-rotation=1", "--ticket-count=1", "--no-tickets", "--renegotiation=3/600",
+    "--ticket-rotation=1", "--ticket-count=1", "--no-tickets",
     "--proxy-protocol=10.0.0.0/8",
 ]
 
@@ -42,7 +42,9 @@ BAD_VALUES = [
     ("--workers", "-1"), ("--workers", " 1"), ("--workers", "1x"),
     ("--workers", "99999999999999999999"),
     ("--pin", "on"), ("--ring", "kqueue"), ("--min-version", "1.1"), ("--max-version", "1.4"),
-    ("--handler", "teapot"),
+    ("--handler", "teapot"), ("--renegotiation", "3"), ("--renegotiation", "3/"),
+    ("--renegotiation", "65/600"), ("--renegotiation", "3/0"), ("--renegotiation", "3/604801"),
+    ("--renegotiation", "-1/600"), ("--renegotiation", "3/600s"), ("--renegotiation", "/600"),
     ("--access-log", "no/such/directory/log"), ("--fragment", "511"),
     ("--fragment", "16385"), ("--fragment", "ramp:4096,65536,16384,1000"), ("--fragment", "cwnd"),
     ("--handshake-timeout", "0"), ("--handshake-timeout", "4294967295"),
@@ -56,7 +58,7 @@ AVAILABLE = [
     "--idle-timeout", "--drain-timeout", "--log-level", "--version", "--help",
     "--root", "--access-log", "--passphrase-file", "--ciphers", "--max-connections",
     "--stall-threshold", "--check-config", "--max-half-open", "--source-connections",
-    "--source-handshakes", "--write-timeout", "--lifetime", "--stats",
+    "--source-handshakes", "--renegotiation", "--write-timeout", "--lifetime", "--stats",
 ]
 
 
