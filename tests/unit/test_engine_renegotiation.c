@@ -150,32 +150,43 @@ static void the_window_ends_for_each_on_its_own(void **state)
     }
 }
 
+/* What the client has to say to what came, and the data in it. wolfSSL's client stops for data and
+ * wants to be asked again, at once: its next handshake call would use freed memory. */
+static size_t client_goes_on(uint8_t *room, size_t cap)
+{
+    size_t len = tls_client_read(&pair.client, room, cap);
+
+    if (len == 0)
+        len = tls_client_read(&pair.client, room, cap);
+    pair.client.failure = 0;
+    return len;
+}
+
 static void data_flows_both_ways_in_a_renegotiation(void **state)
 {
     tls_bytes got = {0};
     uint8_t room[64];
-    uint32_t steps = 0;
+    size_t len = 0;
 
     (void)state;
     begin(3);
     (void)wolfSSL_Rehandshake(pair.client.ssl);
-    while (!wolfSSL_is_init_finished(pair.client.ssl) && steps++ < MOST) {
+    for (int step = 0; step < MOST && !wolfSSL_is_init_finished(pair.client.ssl); step++) {
         assert_int_equal(read_all(&got), LR_EAGAIN);
-        if (steps == 1) { /* the client has not heard of our flight, which goes first */
+        if (step == 0) { /* the hello is in, and the client has not heard of our flight */
             assert_int_equal(lr__engine_renegotiation(pair.server.engine), LR__RENEGOTIATION_BEGUN);
             assert_int_equal(tls_server_write(&pair.server, "between", 7), LR_OK);
             tls_client_write(&pair.client, "amid", 4);
         }
         (void)tls_server_flush(&pair.server, &pair.client);
-        pair.client.failure = 0;
-        (void)wolfSSL_connect(pair.client.ssl);
+        len += client_goes_on(room, sizeof(room));
     }
-    assert_int_equal(read_all(&got), LR_EAGAIN);
+    assert_true(wolfSSL_is_init_finished(pair.client.ssl));
+    assert_int_equal(len, 7);
     assert_int_equal(got.len, 4);
     assert_memory_equal(got.bytes, "amid", 4);
     tls_bytes_free(&got);
     assert_int_equal(lr__engine_renegotiation(pair.server.engine), LR__RENEGOTIATION_NONE);
-    assert_int_equal(tls_client_read(&pair.client, room, sizeof(room)), 7);
     assert_alive();
     end();
 }
