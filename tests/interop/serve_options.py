@@ -336,6 +336,18 @@ class Serving(unittest.TestCase):
                     served = False
                 self.assertEqual(served, without, option)
 
+    def test_info_tells_of_the_clients_certificate(self):
+        pair = ["--cert", path("ec.pem"), "--key", path("ec.key"), "--ca", path("ec.pem")]
+        known = client()
+        known.load_cert_chain(path("ec.pem"), path("ec.key"))
+        with serving(*pair, "--request-cert", handler="http") as ready:
+            for context, authorized, subject in ((known, True, "CN=ec"), (client(), False, None)):
+                with connect(port_of(ready[0]), context) as tls:
+                    tls.sendall(b"GET /info HTTP/1.0\r\n\r\n")
+                    info = json.loads(tls.makefile("rb").read().split(b"\r\n\r\n", 1)[1])
+                self.assertEqual((info["authorized"], info["peer_subject"]), (authorized, subject))
+                self.assertEqual(info["authorization_error"] is None, authorized)
+
     def test_pkcs12_goes_with_no_pair(self):
         subprocess.run(["openssl", "pkcs12", "-export", "-in", path("ec.pem"), "-inkey",
                         path("ec.key"), "-out", path("ec.p12"), "-passout", "pass:open sesame"],
