@@ -77,7 +77,8 @@ typedef struct lr_server_options {
     void (*on_refused)(lr_worker *w, lr_server *s, lr_status why);
     lr_toggle refuse_unknown_name; /* a name that no pattern matches ends the handshake with
                                     * unrecognized_name (a client without a name gets the server's
-                                    * context); default: off */
+                                    * context); default: on as soon as a name's context demands
+                                    * certificates of its clients, else off */
     uint32_t write_timeout_ms;     /* the peer takes nothing of what is being sent: reset; default:
                                     * none */
     uint32_t lifetime_ms;          /* from accept on, then it is ended; default: none */
