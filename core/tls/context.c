@@ -260,6 +260,7 @@ static lr_status load_policy(lr_context *context, const lr_context_options *opti
 
     if (options->profile != LR_PROFILE_MODERN && !node4)
         return lr__fail(err, LR_EOPTION, "profile: %d is none", (int)options->profile);
+    context->node4 = node4;
     if (options->dhparam_file && options->dhparam.len != 0)
         return lr__fail(err, LR_EOPTION, "dhparam: there is dhparam_file too");
     if (!groups)

@@ -38,6 +38,7 @@ struct lr_context {
     uint32_t alpn_count;
     bool alpn_required;
     uint32_t fragment_size_max; /* 0: the server's */
+    bool node4;                 /* LR_PROFILE_NODE4, for defaults that are no context's own */
     bool request_cert, reject_unauthorized;
     uint32_t verify_depth, rsa_bits_min;
     lr__trust trust;
