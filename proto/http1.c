@@ -451,13 +451,31 @@ static void on_end(lr_conn *c)
     lr__http_go_on(c);
 }
 
+static void on_no_request(lr_timer *timer, void *user)
+{
+    lr_conn *c = user;
+    lr__http_conn *h = state_of(c);
+
+    (void)timer;
+    if (!h->x && !h->is_over)
+        end(c, h);
+}
+
+/* A client that was let in and has not asked yet is about to: it is no idle one, which has had its
+ * answer and knows that the connection may end at any time (RFC 9112 9.5). */
 static void on_server_drain(lr_conn *c)
 {
     lr__http_conn *h = state_of(c);
+    const lr_http_site *site = site_of(c);
 
     h->is_draining = true;
-    if (!h->x && !h->is_over)
+    if (h->x || h->is_over)
+        return;
+    if (h->number > 0 || h->peer_ended ||
+        lr_timer_new(lr_conn_worker(c), on_no_request, c, &h->first_request) != LR_OK)
         end(c, h);
+    else if (site->options.drain_wait_ms != LR_NONE)
+        lr_timer_set(h->first_request, site->options.drain_wait_ms);
 }
 
 static void on_close(lr_conn *c, const lr_error *why)
@@ -466,6 +484,8 @@ static void on_close(lr_conn *c, const lr_error *why)
 
     (void)why;
     h->is_over = true;
+    lr_timer_free(h->first_request);
+    h->first_request = NULL;
     if (h->x)
         end_exchange(h, h->x);
     drop_waiting(h);

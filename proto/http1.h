@@ -53,6 +53,8 @@ typedef struct lr_http_site_options {
      * was there already. [none] */
     void (*on_complete)(lr_http_exchange *x);
     void (*on_log)(lr_conn *c, const lr_http_log_entry *entry); /* [none] */
+    uint32_t drain_wait_ms; /* for the first request of a connection that had none when the server
+                             * began to drain; default 2 s; idle connections are ended at once */
 } lr_http_site_options;
 #define LR_HTTP_SITE_OPTIONS .size = sizeof(lr_http_site_options)
 

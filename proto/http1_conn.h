@@ -48,12 +48,13 @@ typedef struct lr__http_conn {
     lr_http_exchange *x; /* null: idle */
     uint8_t *waiting;    /* input that may not be read yet; reading is paused */
     uint32_t waiting_at, waiting_end, waiting_cap;
-    uint32_t number;  /* of requests so far */
-    uint8_t blanks;   /* line ends before the request */
-    bool is_working;  /* work() is on the stack and sees to what is next */
-    bool is_over;     /* we ended or aborted it */
-    bool is_draining; /* the server is */
-    bool peer_ended;  /* no more input */
+    lr_timer *first_request; /* null until the server drains */
+    uint32_t number;         /* of requests so far */
+    uint8_t blanks;          /* line ends before the request */
+    bool is_working;         /* work() is on the stack and sees to what is next */
+    bool is_over;            /* we ended or aborted it */
+    bool is_draining;        /* the server is */
+    bool peer_ended;         /* no more input */
 } lr__http_conn;
 
 /* How the body of the answer goes out. */

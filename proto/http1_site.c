@@ -30,6 +30,8 @@ lr_status lr_http_site_new(const lr_http_site_options *options, lr_http_site **o
     site->options.limits = lr_http_limits_of(&options->limits);
     if (options->header_timeout_ms == 0)
         site->options.header_timeout_ms = 10000;
+    if (options->drain_wait_ms == 0)
+        site->options.drain_wait_ms = 2000;
     *out = site;
     return LR_OK;
 }

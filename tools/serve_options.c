@@ -4,6 +4,8 @@
  * and is refused by its name, so that a script never believes that it was heeded. */
 #include "tools/serve_options.h"
 
+#include "proto/proxy.h"
+
 #include <errno.h>
 #include <getopt.h>
 #include <stdarg.h>
@@ -18,6 +20,7 @@ enum {
     RATE_MAX = 1000000,
     RENEGOTIATIONS_MAX = 64,
     RENEGOTIATION_S_MAX = 604800,
+    NODE4_HANDSHAKE_TIMEOUT_MS = 120000,
     OPTION_FIRST = 256 /* what getopt_long returns for the first of the table */
 };
 
@@ -189,6 +192,81 @@ static bool read_passphrase_file(serve_options *out, const char *name, const cha
 {
     (void)name;
     out->passphrase_file = value;
+    return true;
+}
+
+static bool read_pkcs12(serve_options *out, const char *name, const char *value)
+{
+    (void)name;
+    out->pkcs12_file = value;
+    return true;
+}
+
+static bool read_ca(serve_options *out, const char *name, const char *value)
+{
+    (void)name;
+    out->ca_file = value;
+    return true;
+}
+
+static bool read_crl(serve_options *out, const char *name, const char *value)
+{
+    if (out->crl_count == SERVE_CRLS_MAX)
+        return wrong("%s: '%s' is one too many, there may be %d", name, value, SERVE_CRLS_MAX);
+    out->crl_files[out->crl_count++] = value;
+    return true;
+}
+
+static bool read_request_cert(serve_options *out, const char *name, const char *value)
+{
+    (void)name;
+    (void)value;
+    out->request_cert = true;
+    return true;
+}
+
+static bool read_require_cert(serve_options *out, const char *name, const char *value)
+{
+    (void)name;
+    (void)value;
+    out->require_cert = true;
+    return true;
+}
+
+static bool read_profile(serve_options *out, const char *name, const char *value)
+{
+    static const word words[] = {{"modern", LR_PROFILE_MODERN}, {"node4", LR_PROFILE_NODE4}};
+    int profile = LR_PROFILE_MODERN;
+    bool ok = read_word(name, value, words, COUNT_OF(words), &profile);
+
+    out->profile = (lr_profile)profile;
+    return ok;
+}
+
+/* NAME=CERT,KEY[,CA], cut up in a copy. */
+static bool read_sni(serve_options *out, const char *name, const char *value)
+{
+    serve_name *at = &out->names[out->name_count];
+    char *copy, *cert, *key, *ca;
+
+    if (out->name_count == SERVE_NAMES_MAX)
+        return wrong("%s: '%s' is one too many, there may be %d", name, value, SERVE_NAMES_MAX);
+    copy = strdup(value);
+    if (!copy)
+        return wrong("%s: '%s': out of memory", name, value);
+    cert = strchr(copy, '=');
+    key = cert ? strchr(cert, ',') : NULL;
+    ca = key ? strchr(key + 1, ',') : NULL;
+    if (!key || cert == copy || key == cert + 1 || key[1] == '\0' || ca == key + 1 ||
+        (ca && ca[1] == '\0')) {
+        free(copy);
+        return wrong("%s: '%s' is not NAME=CERT,KEY[,CA]", name, value);
+    }
+    *cert++ = *key++ = '\0';
+    if (ca)
+        *ca++ = '\0';
+    *at = (serve_name){copy, cert, key, ca};
+    out->name_count++;
     return true;
 }
 
@@ -373,6 +451,19 @@ static bool read_stats(serve_options *out, const char *name, const char *value)
     return true;
 }
 
+static bool read_proxy_protocol(serve_options *out, const char *name, const char *value)
+{
+    lr_proxy_sender sender;
+    const char *reason;
+
+    if (!lr_proxy_sender_read(value, &sender, &reason))
+        return wrong("%s: '%.80s' %s", name, value, reason);
+    if (out->proxy_sender_count == SERVE_SENDERS_MAX)
+        return wrong("%s: '%s' is one too many, there may be %d", name, value, SERVE_SENDERS_MAX);
+    out->proxy_senders[out->proxy_sender_count++] = value;
+    return true;
+}
+
 static bool read_check_config(serve_options *out, const char *name, const char *value)
 {
     (void)name;
@@ -416,6 +507,19 @@ static const struct option_row {
     {"--key", "FILE", read_key, "PEM, the private key of the --cert of the same rank"},
     {"--passphrase-file", "FILE", read_passphrase_file,
      "its first line opens the keys that are encrypted"},
+    {"--pkcs12", "FILE", read_pkcs12,
+     "key, certificate and chain in one, instead of --cert,\n--key and --ca; opened by "
+     "--passphrase-file"},
+    {"--sni", "NAME=CERT,KEY[,CA]", read_sni,
+     "repeatable; what clients of that name get; *.NAME for\n"
+     "one label; with CA they must have a certificate of it"},
+    {"--ca", "FILE", read_ca, "PEM, the authorities of clients' certificates"},
+    {"--crl", "FILE", read_crl, "PEM, repeatable; lists of revoked certificates"},
+    {"--request-cert", NULL, read_request_cert,
+     "ask clients for a certificate, and serve those without"},
+    {"--require-cert", NULL, read_require_cert, "and refuse those without one that holds"},
+    {"--profile", "modern|node4", read_profile,
+     "node4: the suites, groups and times of Node.js 4;\ndefault modern"},
     {"--min-version", "1.2|1.3", read_min_version, "default 1.2"},
     {"--max-version", "1.2|1.3", read_max_version, "default 1.3"},
     {"--ciphers", "LIST", read_ciphers,
@@ -452,17 +556,14 @@ static const struct option_row {
     {"--stats", "HOST:PORT|unix:PATH", read_stats,
      "numbers as a page, JSON and Prometheus text, for this\nmachine alone: a loopback address or "
      "a path"},
+    {"--proxy-protocol", "CIDR", read_proxy_protocol,
+     "repeatable; senders, 10.0.0.0/8 or unix:, who must begin\n"
+     "with a PROXY header, version 1 or 2, and are believed;\n"
+     "from others none is read"},
     {"--check-config", NULL, read_check_config, "load everything, report, exit"},
     {"--log-level", "LEVEL", read_log_level, "error, warn, info, debug or off; default warn"},
     {"--version", NULL, NULL, "what this is and what it contains"},
     {"--help", NULL, NULL, "this"},
-    {"--pkcs12", "FILE", NULL, NULL},
-    {"--sni", "NAME=CERT,KEY[,CA]", NULL, NULL},
-    {"--ca", "FILE", NULL, NULL},
-    {"--crl", "FILE", NULL, NULL},
-    {"--request-cert", NULL, NULL, NULL},
-    {"--require-cert", NULL, NULL, NULL},
-    {"--profile", "NAME", NULL, NULL},
     {"--ticket-keys", "FILE", NULL, NULL},
     {"--ticket-lifetime", "S", NULL, NULL},
     {"--ticket-rotation", "S", NULL, NULL},
@@ -470,8 +571,7 @@ static const struct option_row {
     {"--no-tickets", NULL, NULL, NULL},
     {"--renegotiation", "COUNT/SECONDS", read_renegotiation,
      "that a client of TLS 1.2 may begin; the next one ends its\nconnection; default 0: each is "
-     "refused"},
-    {"--proxy-protocol", "CIDR", NULL, NULL},
+     "refused; node4 3/600"},
 };
 
 static void print_help(void)
@@ -538,8 +638,13 @@ static bool check_together(serve_options *out)
         return wrong("--cert: '%s' needs --key FILE", out->cert_files[out->key_count]);
     if (out->key_count > out->cert_count)
         return wrong("--key: '%s' needs --cert FILE", out->key_files[out->cert_count]);
-    if (out->passphrase_file && out->key_count == 0)
-        return wrong("--passphrase-file: '%s' needs --key FILE", out->passphrase_file);
+    if (out->pkcs12_file && (out->cert_count != 0 || out->ca_file))
+        return wrong("--pkcs12: '%s' goes with no --cert, --key and --ca", out->pkcs12_file);
+    if (out->passphrase_file && out->key_count == 0 && !out->pkcs12_file && out->name_count == 0)
+        return wrong("--passphrase-file: '%s' needs --key FILE or --pkcs12 FILE",
+                     out->passphrase_file);
+    if (out->profile == LR_PROFILE_NODE4 && out->handshake_timeout_ms == 0)
+        out->handshake_timeout_ms = NODE4_HANDSHAKE_TIMEOUT_MS;
     if (out->version_min == LR_TLS_1_3 && out->version_max == LR_TLS_1_2)
         return wrong("--min-version: '1.3' is above --max-version '1.2'");
     if (out->handler != SERVE_HTTP && (out->root || out->access_log))

@@ -121,7 +121,6 @@ static lr_conn *conn_new(lr__part *part, int sock, bool is_tls, bool has_preface
     else
         c->state = is_tls ? LR__CONN_HELLO : LR__CONN_CONNECT;
     c->held_first = c->held_last = LR__NO_BUFFER;
-    c->fragment_size_max = part->server->fragment_size_max;
     c->opened_ns = c->active_ns = w->now_ns;
     lr__list_init(&c->node);
     lr__list_init(&c->ready);
@@ -358,6 +357,8 @@ void lr__conn_begin_end(lr_conn *c)
     lr__conn_enter(c, LR__CONN_ENDING);
     lr__half_open_leave(c);
     lr__conn_cancel_ask(c);
+    if (lr__conn_is_over(c)) /* on_ask_cancelled has aborted it */
+        return;
     lr__conn_gate_free(c);
     lr__conn_arm_deadline(c, c->worker->now_ns, stall_ms(c));
     lr__conn_schedule_ready(c);

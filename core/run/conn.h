@@ -76,10 +76,9 @@ enum {
     LR__QUEUE_HARD = 1024 * 1024, /* above it lr_conn_write() takes nothing */
     LR__SEND_MAX = 65536,         /* plaintext sealed ahead for one send */
     LR__HELD_MAX = 8,             /* receive buffers held before receiving stops */
-    LR__FRAGMENT_MIN = 512,
-    LR__FRAGMENT_MAX = 16384,
-    LR__LINGER_MS = 2000, /* from our FIN on */
-    LR__STALL_MS = 30000, /* ending: without any output taken, where no idle limit is set */
+    LR__PARKED_MAX = 65536,       /* input behind a ClientHello that is not answered: early data */
+    LR__LINGER_MS = 2000,         /* from our FIN on */
+    LR__STALL_MS = 30000,         /* ending: without any output taken, where no idle limit is set */
     LR__LINGER_BYTES = 65536
 };
 
@@ -173,8 +172,8 @@ struct lr_conn {
     uint16_t held_first, held_last, held_count; /* worker->held */
     lr__buf parked;    /* input older than what is held, copied while the connection may not read */
     uint32_t lingered; /* bytes discarded in ENDING */
-    uint32_t fragment_size_max;
-    lr__conn_preface *preface; /* null: nothing has come of it, or it is over */
+    uint32_t fragment_size_max; /* set by the program; 0: the context's, or the server's */
+    lr__conn_preface *preface;  /* null: nothing has come of it, or it is over */
     lr__conn_gate *gate;
     lr__engine *engine;
     lr__replica *replica;

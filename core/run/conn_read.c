@@ -87,6 +87,14 @@ static bool park(lr_conn *c)
         c->worker->live.parked_bytes += held->len;
         release_first(c);
     }
+    if (c->state == LR__CONN_PARKED && lr__buf_len(&c->parked) > LR__PARKED_MAX) {
+        lr__hello_fault fault;
+
+        (void)lr__hello_refuse(&fault, LR_EHELLO, LR__ALERT_UNEXPECTED_MESSAGE,
+                               "too much is sent before the answer to it");
+        lr__conn_refuse(c, &fault);
+        return false;
+    }
     return true;
 }
 
@@ -300,6 +308,7 @@ static void advance_input(lr_conn *c)
     lr_worker *w = c->worker;
     bool parked = lr__buf_len(&c->parked) != 0;
     lr__held *held;
+    uint16_t buffer;
     lr_slice in;
 
     if (parked) {
@@ -317,15 +326,25 @@ static void advance_input(lr_conn *c)
     }
     if (c->held_count == 0)
         return;
-    held = &w->held[c->held_first];
+    /* In hand while it is worked on: a hook may close the connection, which gives back all that is
+     * held, and still read the bytes that it was called with. */
+    buffer = c->held_first;
+    held = &w->held[buffer];
+    c->held_first = held->next;
+    c->held_count--;
     in = lr_slice_of(held->data, held->len);
     advance_buffer(c, &in);
-    if (lr__conn_is_over(c))
-        return; /* closing gave the buffers back */
+    if (lr__conn_is_over(c) || in.len == 0) {
+        lr__ring_buffer_give(w->ring, buffer);
+        return;
+    }
     held->data = in.bytes;
     held->len = (uint32_t)in.len;
-    if (in.len == 0)
-        release_first(c);
+    held->next = c->held_count != 0 ? c->held_first : LR__NO_BUFFER;
+    if (c->held_count == 0)
+        c->held_last = buffer;
+    c->held_first = buffer;
+    c->held_count++;
 }
 
 void lr__conn_advance(lr_conn *c)

@@ -43,8 +43,13 @@ void lr__conn_mark_queue(lr_conn *c)
 static uint32_t fragment_max(const lr_conn *c)
 {
     uint32_t peer_max = c->engine ? lr__engine_fragment_max(c->engine) : LR__FRAGMENT_MAX;
+    uint32_t own = c->fragment_size_max;
 
-    return c->fragment_size_max < peer_max ? c->fragment_size_max : peer_max;
+    if (own == 0 && c->replica)
+        own = c->replica->context->fragment_size_max;
+    if (own == 0)
+        own = c->part->server->fragment_size_max;
+    return own < peer_max ? own : peer_max;
 }
 
 uint32_t lr_conn_fragment_size_max(const lr_conn *c)

@@ -4,7 +4,9 @@
 #include "core/base/check.h"
 #include "core/base/status.h"
 #include "core/run/ask.h"
+#include "core/tls/fingerprint.h"
 
+#include <assert.h>
 #include <string.h>
 
 /* An lr_hello is the gate's lr__hello; programs only have pointers to it. */
@@ -77,6 +79,18 @@ lr_slice lr_hello_session_id(const lr_hello *hello)
 lr_slice lr_hello_message(const lr_hello *hello)
 {
     return parsed(hello)->message;
+}
+
+bool lr_hello_ja3(const lr_hello *hello, char out[33])
+{
+    static_assert(LR__JA3_SIZE == 33, "as lr_hello_ja3() says");
+    return lr__ja3(parsed(hello), out);
+}
+
+bool lr_hello_ja4(const lr_hello *hello, char out[37])
+{
+    static_assert(LR__JA4_SIZE == 37, "as lr_hello_ja4() says");
+    return lr__ja4(parsed(hello), out);
 }
 
 /* LR_OK or a failure: what is above 0 is nobody's reason. */

@@ -21,6 +21,11 @@ static uint64_t key_of(const lr__part *part, const struct sockaddr_in6 *remote)
 
         memcpy(&in, remote, sizeof(in));
         prefix = (uint64_t)in.sin_addr.s_addr | UINT64_C(1) << 63;
+    } else if (remote->sin6_family == AF_INET6 && IN6_IS_ADDR_V4MAPPED(&remote->sin6_addr)) {
+        uint32_t in; /* IPv4, as a listener for both families says it: no /64 of anybody's */
+
+        memcpy(&in, &remote->sin6_addr.s6_addr[12], sizeof(in));
+        prefix = (uint64_t)in | UINT64_C(1) << 63;
     } else if (remote->sin6_family == AF_INET6) {
         memcpy(&prefix, &remote->sin6_addr, sizeof(prefix)); /* the first 64 bits */
     } else {

@@ -59,6 +59,34 @@ static lr_status load_identities(lr_context *context, const lr_context_options *
     return check_kinds(context, err);
 }
 
+/* S112: what a PKCS#12 holds is not said twice. Null: nothing of it is. */
+static const char *beside_pkcs12(const lr_context_options *options)
+{
+    if (options->cert_file || options->cert.len != 0)
+        return options->cert_file ? "cert_file" : "cert";
+    if (options->key_file || options->key.len != 0)
+        return options->key_file ? "key_file" : "key";
+    if (options->ca_file || options->ca.len != 0)
+        return options->ca_file ? "ca_file" : "ca";
+    if (options->identities || options->identity_count != 0)
+        return "identities";
+    if (options->self_signed)
+        return "self_signed";
+    return options->pkcs12_file && options->pkcs12.len != 0 ? "pkcs12" : NULL;
+}
+
+static lr_status load_pkcs12(lr_context *context, const lr_context_options *options, lr_error *err)
+{
+    const char *name = options->pkcs12_file ? "pkcs12_file" : "pkcs12";
+    const char *beside = beside_pkcs12(options);
+
+    if (beside)
+        return lr__fail(err, LR_EOPTION, "%s: there is %s too", name, beside);
+    context->identity_count = 1;
+    return lr__identity_load_pkcs12(&context->identities[0], options->pkcs12_file, options->pkcs12,
+                                    options->passphrase, &context->trust.certificates, err);
+}
+
 static lr_status load_identity(lr_context *context, const lr_context_options *options,
                                lr_error *err)
 {
@@ -72,10 +100,12 @@ static lr_status load_identity(lr_context *context, const lr_context_options *op
                        .key = options->key,
                        .passphrase = options->passphrase};
 
+    if (options->pkcs12_file || options->pkcs12.len != 0)
+        return load_pkcs12(context, options, err);
     if (files + memory + several + (options->self_signed != NULL) != 1)
         return lr__fail(err, LR_EOPTION,
                         "lr_context_options: exactly one of cert_file and key_file, cert and key, "
-                        "self_signed, or identities is needed");
+                        "self_signed, identities, or pkcs12 is needed");
     if (options->passphrase && !files && !memory)
         return lr__fail(err, LR_EOPTION, "passphrase: it belongs to key_file or key");
     if (several && !options->identities)
@@ -213,6 +243,15 @@ static lr_status load_alpn(lr_context *context, const char *list, lr_error *err)
     }
 }
 
+static lr_status load_fragment(lr_context *context, uint32_t bytes, lr_error *err)
+{
+    if (bytes != 0 && (bytes < LR__FRAGMENT_MIN || bytes > LR__FRAGMENT_MAX))
+        return lr__fail(err, LR_EOPTION, "fragment_size_max: %u is not in %d..%d", bytes,
+                        LR__FRAGMENT_MIN, LR__FRAGMENT_MAX);
+    context->fragment_size_max = bytes;
+    return LR_OK;
+}
+
 /* What can be said without an identity. */
 static lr_status load_policy(lr_context *context, const lr_context_options *options, lr_error *err)
 {
@@ -221,6 +260,7 @@ static lr_status load_policy(lr_context *context, const lr_context_options *opti
 
     if (options->profile != LR_PROFILE_MODERN && !node4)
         return lr__fail(err, LR_EOPTION, "profile: %d is none", (int)options->profile);
+    context->node4 = node4;
     if (options->dhparam_file && options->dhparam.len != 0)
         return lr__fail(err, LR_EOPTION, "dhparam: there is dhparam_file too");
     if (!groups)
@@ -232,6 +272,7 @@ static lr_status load_policy(lr_context *context, const lr_context_options *opti
     LR_TRY(load_suites(context, options, err));
     LR_TRY(lr__groups_parse(groups, context->groups, &context->group_count, err));
     LR_TRY(load_alpn(context, options->alpn, err));
+    LR_TRY(load_fragment(context, options->fragment_size_max, err));
     context->alpn_required =
         options->alpn_required == LR_ON || (options->alpn_required == LR_DEFAULT && !node4);
     return LR_OK;
@@ -241,7 +282,8 @@ static lr_status load_policy(lr_context *context, const lr_context_options *opti
 static lr_status load_peers(lr_context *context, const lr_context_options *options, lr_error *err)
 {
     bool node4 = options->profile == LR_PROFILE_NODE4;
-    bool nobody = !options->ca_file && options->ca.len == 0;
+    bool nobody =
+        !options->ca_file && options->ca.len == 0 && context->trust.certificates.count == 0;
 
     context->request_cert = options->request_cert == LR_ON;
     context->reject_unauthorized = options->reject_unauthorized == LR_ON ||
@@ -267,9 +309,12 @@ static lr_status load_peers(lr_context *context, const lr_context_options *optio
 static lr_status load(lr_context *context, const lr_context_options *options, lr_error *err)
 {
     LR_TRY(load_policy(context, options, err));
-    LR_TRY(load_peers(context, options, err));
     LR_TRY(load_identity(context, options, err));
+    LR_TRY(load_peers(context, options, err));
+    for (uint32_t i = 0; i < context->identity_count; i++)
+        LR_TRY(lr__identity_complete(&context->identities[i], &context->trust, err));
     LR_TRY(check_suites(context, err));
+    LR_TRY(lr__policy_digest(context, options->session_id_context, err));
     return lr__context_try(context, err); /* what wolfSSL refuses is found here, not later */
 }
 
@@ -327,13 +372,28 @@ lr_slice lr_context_certificate(const lr_context *context)
     return context->identities[0].certificates[0];
 }
 
+/* S29: `ca` may have the issuer of a certificate that comes without a chain. */
+static lr_slice trusted_issuer(const lr_context *context, lr_slice certificate)
+{
+    const lr__authority *issuer = NULL;
+    lr__x509_rules rules;
+    lr__x509 x509;
+    uint32_t at = 0;
+
+    if (lr__x509_parse(certificate, &x509) && lr__x509_rules_read(&x509, &rules) &&
+        !lr__same_bytes(x509.subject, x509.issuer))
+        issuer = lr__trust_issuer(&context->trust, &x509, rules.issuer_key_id, &at);
+    return issuer ? issuer->der : lr_slice_of(NULL, 0);
+}
+
 void lr__context_chain_of(const lr_context *context, const lr__gate_choice *choice,
                           lr_slice *certificate, lr_slice *issuer)
 {
     const lr__identity *identity = &context->identities[choice->identity];
 
     *certificate = identity->certificates[0];
-    *issuer = identity->certificate_count > 1 ? identity->certificates[1] : lr_slice_of(NULL, 0);
+    *issuer = identity->certificate_count > 1 ? identity->certificates[1]
+                                              : trusted_issuer(context, identity->certificates[0]);
 }
 
 int64_t lr_context_not_after(const lr_context *context)

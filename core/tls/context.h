@@ -18,7 +18,7 @@
 
 #include <stdatomic.h>
 
-enum { LR__IDENTITY_MAX = 8, LR__ALPN_MAX = 16 };
+enum { LR__IDENTITY_MAX = 8, LR__ALPN_MAX = 16, LR__FRAGMENT_MIN = 512, LR__FRAGMENT_MAX = 16384 };
 
 struct lr_context {
     _Atomic uint32_t references;               /* any thread; relaxed up, acquire-release down */
@@ -38,11 +38,23 @@ struct lr_context {
     lr_slice alpn[LR__ALPN_MAX];
     uint32_t alpn_count;
     bool alpn_required;
+    uint32_t fragment_size_max; /* 0: the server's */
+    bool node4;                 /* LR_PROFILE_NODE4, for defaults that are no context's own */
     bool request_cert, reject_unauthorized;
     uint32_t verify_depth, rsa_bits_min;
     lr__trust trust;
     lr__renegotiation_limit renegotiations;
+    uint8_t policy[32]; /* lr__policy_digest() */
 };
+
+/* Tickets and stored sessions are sealed to it: SHA-256 over the content, and only the content,
+ * that decides who may connect: versions, suites, whether and how certificates of clients are asked
+ * for, who is trusted for them, and the operator's label (session_id_context). Equal on every
+ * machine with the same options. Revocation lists are not in it: they are asked anew each time. 32
+ * bytes; lives as long as the context. */
+const uint8_t *lr__context_policy(const lr_context *context);
+/* Computes it (core/tls/policy.c); the context is complete but for that. */
+lr_status lr__policy_digest(lr_context *context, const char *label, lr_error *err);
 
 /* The leaf that the choice serves, and its issuer: empty if the leaf is self-signed or its issuer
  * is not known (S29). */

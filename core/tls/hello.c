@@ -88,7 +88,7 @@ static bool read_vector16(lr_slice *in, lr_slice *out)
 }
 
 /* RFC 8701: 0x0a0a, 0x1a1a ... 0xfafa. */
-static bool is_grease(uint16_t value)
+bool lr__hello_is_grease(uint16_t value)
 {
     return (value & 0x0f0f) == 0x0a0a && value >> 8 == (value & 0xff);
 }
@@ -111,7 +111,7 @@ static uint8_t list_copy(lr_slice list, uint16_t *out, uint8_t room)
     uint16_t value;
 
     while (count < room && read_u16(&list, &value))
-        if (!is_grease(value))
+        if (!lr__hello_is_grease(value))
             out[count++] = value;
     return count;
 }
@@ -371,7 +371,7 @@ static lr_status read_key_share(lr_slice body, lr__hello *out, lr__hello_fault *
 
         if (!read_u16(&rest, &group) || !read_vector16(&rest, &key) || key.len == 0)
             return malformed(fault, "key_share: a broken share");
-        if (!is_grease(group) && out->share_count < LR__HELLO_GROUPS_MAX)
+        if (!lr__hello_is_grease(group) && out->share_count < LR__HELLO_GROUPS_MAX)
             out->shares[out->share_count++] = group;
     }
     out->has_key_share = true;
@@ -451,7 +451,7 @@ static lr_status check_shares(const lr__hello *hello, lr__hello_fault *fault)
     while (read_u16(&groups, &group))
         set_put(&open, group, true);
     while (read_u16(&shares, &group) && read_vector16(&shares, &key)) {
-        if (is_grease(group))
+        if (lr__hello_is_grease(group))
             continue;
         if (!set_has(&open, group))
             return illegal(fault, list_has(hello->group_list, group)
@@ -533,14 +533,14 @@ lr_status lr__hello_parse(lr_slice message, lr__hello *out, lr__hello_fault *fau
 bool lr__hello_offers_version(const lr__hello *hello, uint16_t version)
 {
     if (hello->has_supported_versions)
-        return !is_grease(version) && list_has(hello->version_list, version);
+        return !lr__hello_is_grease(version) && list_has(hello->version_list, version);
     LR_DCHECK(hello->version_count == 1);
     return version >= 0x0301 && version <= hello->versions[0];
 }
 
 bool lr__hello_offers_group(const lr__hello *hello, uint16_t group)
 {
-    return !is_grease(group) && list_has(hello->group_list, group);
+    return !lr__hello_is_grease(group) && list_has(hello->group_list, group);
 }
 
 bool lr__hello_has_share(const lr__hello *hello, uint16_t group)
@@ -549,20 +549,20 @@ bool lr__hello_has_share(const lr__hello *hello, uint16_t group)
     uint16_t each;
 
     while (read_u16(&shares, &each) && read_vector16(&shares, &key))
-        if (each == group && !is_grease(each))
+        if (each == group && !lr__hello_is_grease(each))
             return true;
     return false;
 }
 
 bool lr__hello_offers_suite(const lr__hello *hello, uint16_t suite)
 {
-    return !is_grease(suite) && list_has(hello->cipher_suites, suite);
+    return !lr__hello_is_grease(suite) && list_has(hello->cipher_suites, suite);
 }
 
 /* RFC 8701 reserves names of two equal bytes ("\x0a\x0a" ... "\xfa\xfa") as well. */
 static bool is_grease_name(lr_slice name)
 {
-    return name.len == 2 && is_grease((uint16_t)(name.bytes[0] << 8 | name.bytes[1]));
+    return name.len == 2 && lr__hello_is_grease((uint16_t)(name.bytes[0] << 8 | name.bytes[1]));
 }
 
 bool lr__hello_alpn_next(const lr__hello *hello, size_t *at, lr_slice *protocol)

@@ -125,6 +125,7 @@ bool lr__hello_offers_version(const lr__hello *hello, uint16_t version);
 bool lr__hello_offers_group(const lr__hello *hello, uint16_t group);
 bool lr__hello_has_share(const lr__hello *hello, uint16_t group);
 bool lr__hello_offers_suite(const lr__hello *hello, uint16_t suite);
+bool lr__hello_is_grease(uint16_t value); /* RFC 8701 */
 /* Walks the ALPN list: *at is 0 to begin; false at its end. */
 bool lr__hello_alpn_next(const lr__hello *hello, size_t *at, lr_slice *protocol);
 /* Walks the identities of pre_shared_key: *at is 0 to begin; false at their end. */

@@ -13,6 +13,8 @@
 #include "core/base/status.h"
 #include "core/tls/context.h"
 #include "core/tls/pem.h"
+#include "core/tls/pkcs12.h"
+#include "core/tls/trust.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -119,6 +121,60 @@ lr_status lr__identity_load(lr__identity *identity, const lr_identity *from, con
     lr__input_close(&cert, true); /* keys may stand in it too */
     lr__input_close(&key, true);
     return status;
+}
+
+lr_status lr__identity_load_pkcs12(lr__identity *identity, const char *file, lr_slice bytes,
+                                   const char *passphrase, lr__der_list *others, lr_error *err)
+{
+    lr__input input = {0};
+    lr_status status = lr__input_open(&input, "pkcs12", file, bytes, LR__PEM_FILE_MAX, err);
+
+    if (status == LR_OK)
+        status = check_key_file(file, err);
+    if (status == LR_OK)
+        status = lr__pkcs12_load(identity, &input, passphrase, others, err);
+    if (status == LR_OK)
+        status = check_chain(identity, input.name, err);
+    lr__input_close(&input, true);
+    return status;
+}
+
+/* Moves the chain to a longer block. */
+static lr_status append(lr__identity *identity, lr_slice der, lr_error *err)
+{
+    lr_slice last = identity->certificates[identity->certificate_count - 1];
+    size_t used = (size_t)(last.bytes + last.len - identity->chain), at = 0;
+    uint8_t *chain = lr__realloc(identity->chain, used + der.len);
+
+    if (!chain)
+        return lr__fail(err, LR_ENOMEM, "certificate chain: out of memory");
+    identity->chain = chain;
+    memcpy(chain + used, der.bytes, der.len);
+    identity->certificates[identity->certificate_count++].len = der.len;
+    for (uint32_t i = 0; i < identity->certificate_count; i++) {
+        identity->certificates[i].bytes = chain + at;
+        at += identity->certificates[i].len;
+    }
+    return LR_OK;
+}
+
+lr_status lr__identity_complete(lr__identity *identity, const lr__trust *trust, lr_error *err)
+{
+    while (identity->certificate_count < LR__CHAIN_MAX) {
+        const lr__authority *issuer;
+        lr__x509_rules rules;
+        uint32_t at = 0;
+        lr__x509 last;
+
+        if (!lr__x509_parse(identity->certificates[identity->certificate_count - 1], &last) ||
+            !lr__x509_rules_read(&last, &rules) || lr__same_bytes(last.subject, last.issuer))
+            return LR_OK;
+        issuer = lr__trust_issuer(trust, &last, rules.issuer_key_id, &at);
+        if (!issuer || lr__same_bytes(issuer->x509.subject, issuer->x509.issuer))
+            return LR_OK;
+        LR_TRY(append(identity, issuer->der, err));
+    }
+    return LR_OK;
 }
 
 lr_status lr__identity_make(lr__identity *identity, const char *names, lr_error *err)

@@ -5,6 +5,8 @@
 
 #include "core/tls/x509.h"
 
+struct lr__trust;
+
 #include <lockring/context.h>
 
 enum { LR__CHAIN_MAX = 10 };
@@ -23,6 +25,17 @@ typedef struct lr__identity {
  * failure what was loaded is still there, for lr__identity_fini(). */
 lr_status lr__identity_load(lr__identity *identity, const lr_identity *from, const char *where,
                             lr_error *err);
+
+/* A PKCS#12 file, or the same from memory. What certificates it has beside the leaf are added to
+ * others. */
+struct lr__der_list;
+lr_status lr__identity_load_pkcs12(lr__identity *identity, const char *file, lr_slice bytes,
+                                   const char *passphrase, struct lr__der_list *others,
+                                   lr_error *err);
+
+/* Where the chain does not end in a root: appends issuers that are trusted, but no root. */
+lr_status lr__identity_complete(lr__identity *identity, const struct lr__trust *trust,
+                                lr_error *err);
 
 /* A certificate made in memory (core/tls/selfsign.c). */
 lr_status lr__identity_make(lr__identity *identity, const char *names, lr_error *err);

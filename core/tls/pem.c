@@ -203,11 +203,8 @@ lr_status lr__der_list_add(lr__der_list *list, const lr__input *source, const lr
     uint32_t before = list->count;
 
     if (is_der(in)) {
-        lr__der *item = list_put(list, in.len);
-
-        if (!item)
+        if (!lr__der_list_put(list, in))
             return lr__fail(err, LR_ENOMEM, "%s: out of memory", source->name);
-        memcpy(item->bytes, in.bytes, in.len);
         return LR_OK;
     }
     while (next_block(&in, &label, &block)) {
@@ -218,6 +215,15 @@ lr_status lr__der_list_add(lr__der_list *list, const lr__input *source, const lr
     if (list->count == before)
         return lr__fail(err, kind->status, "%s: no %s in it", source->name, kind->noun);
     return LR_OK;
+}
+
+bool lr__der_list_put(lr__der_list *list, lr_slice der)
+{
+    lr__der *item = list_put(list, der.len);
+
+    if (item)
+        memcpy(item->bytes, der.bytes, der.len);
+    return item != NULL;
 }
 
 void lr__der_list_fini(lr__der_list *list)
@@ -318,8 +324,10 @@ static lr_status decode_key(lr_slice block, bool encrypted, const char *where,
 
     if (!out)
         return lr__fail(err, LR_ENOMEM, "%s: out of memory", where);
+    lr__wolf_secret(true);
     ret = wc_KeyPemToDer(block.bytes, (int)block.len, out, (int)block.len,
                          encrypted ? passphrase : NULL);
+    lr__wolf_secret(false);
     if (ret > 0 && (!encrypted || cut_to_key(out, &ret))) {
         lr__wipe(out + ret,
                  block.len - (size_t)ret); /* decoding shifts: parts of the key lie there */

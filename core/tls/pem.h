@@ -49,6 +49,8 @@ typedef struct lr__der_list {
  * refused. After a failure what was added is still there. */
 lr_status lr__der_list_add(lr__der_list *list, const lr__input *source, const lr__pem_kind *kind,
                            lr_error *err);
+/* Adds a copy of one object. False: no memory. */
+bool lr__der_list_put(lr__der_list *list, lr_slice der);
 void lr__der_list_fini(lr__der_list *list);
 
 /* Every CERTIFICATE block of the text (or the one certificate in DER), in order, into one heap

@@ -18,7 +18,7 @@ typedef struct lr__authority {
     uint8_t digest[32]; /* SHA-256 of der */
 } lr__authority;
 
-/* All zero: nobody. */
+/* All zero: nobody. The caller may have put certificates there before it is loaded. */
 typedef struct lr__trust {
     lr__der_list certificates, lists;
     lr__authority *authorities;

@@ -45,7 +45,8 @@ typedef struct lr_identity {
 } lr_identity;
 #define LR_IDENTITY .size = sizeof(lr_identity)
 
-/* Exactly one source of identities: the two files, the two slices, self_signed, or identities. */
+/* Exactly one source of identities: the two files, the two slices, self_signed, identities, or
+ * PKCS#12. */
 typedef struct lr_context_options {
     size_t size;                /* LR_CONTEXT_OPTIONS */
     const char *cert_file;      /* PEM: the leaf first, then its issuers in order; or one in DER */
@@ -95,7 +96,13 @@ typedef struct lr_context_options {
                                     * is refused; off: lr_conn_is_authorized() tells (S123) */
     const char *session_id_context; /* a label of the operator's: sessions are resumed only where it
                                      * is the same; 1..255 bytes. Default: none (S130) */
-    uint32_t verify_depth; /* intermediates in a client's chain, 1..9, LR_NONE: 0; default 9 */
+    uint32_t verify_depth;      /* intermediates in a client's chain, 1..9, LR_NONE: 0; default 9 */
+    const char *pkcs12_file;    /* key, certificate and chain in one, with passphrase; its other
+                                 * certificates are as those of ca. Not with any of key, cert and ca
+                                 * (S112); nobody else may write it */
+    lr_slice pkcs12;            /* the same from memory */
+    uint32_t fragment_size_max; /* of the connections that use it, 512..16384, unless they set their
+                                 * own; default: the server's (S85) */
     uint32_t renegotiation_count; /* renegotiations that a client of TLS 1.2 may begin in any span
                                    * of renegotiation_window_s, 1..64, LR_NONE: none, each is
                                    * answered with no_renegotiation and the connection lives on. The

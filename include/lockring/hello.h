@@ -36,6 +36,12 @@ LR_API LR_ANY bool lr_hello_has_early_data(const lr_hello *hello);
 LR_API LR_ANY lr_slice lr_hello_session_id(const lr_hello *hello); /* legacy_session_id */
 LR_API LR_ANY lr_slice lr_hello_message(const lr_hello *hello);    /* whole, RFC 8446 4.1.2 */
 
+/* Fingerprints, computed when called: what JA3 (MD5, 32 digits) and JA4 (as of TCP,
+ * "t13d1516h2_8daaf6152771_e5627efa2ab1") make of the hello. A peer chooses what it sends: they
+ * sort clients, and prove nothing. False, and an empty text: the TLS library failed. (B1) */
+LR_API LR_ANY bool lr_hello_ja3(const lr_hello *hello, char out[33]);
+LR_API LR_ANY bool lr_hello_ja4(const lr_hello *hello, char out[37]);
+
 /* One generic ask, to compare with; the others are the same with the type of their answer. */
 typedef struct lr_ask {
     uint64_t home, id;

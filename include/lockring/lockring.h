@@ -5,6 +5,7 @@
 
 #include <lockring/base.h>
 #include <lockring/bytes.h>
+#include <lockring/certificate.h>
 #include <lockring/client.h>
 #include <lockring/conn.h>
 #include <lockring/context.h>
@@ -14,7 +15,6 @@
 #include <lockring/run.h>
 #include <lockring/server.h>
 #include <lockring/stats.h>
-#include <lockring/ticket_keys.h>
 #include <lockring/workers.h>
 
 #endif

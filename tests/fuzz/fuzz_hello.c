@@ -8,6 +8,7 @@
  * what went in, and that the questions about a hello agree with its lists. */
 #include "core/base/check.h"
 #include "core/base/hostname.h"
+#include "core/tls/fingerprint.h"
 #include "core/tls/hello.h"
 
 #include <stdlib.h>
@@ -125,6 +126,15 @@ static void check_hello(const lr__hello *hello)
     check_walks(hello);
 }
 
+static void check_fingerprints(const lr__hello *hello)
+{
+    char ja3[LR__JA3_SIZE], ja4[LR__JA4_SIZE];
+
+    LR_CHECK(lr__ja3(hello, ja3) && strlen(ja3) == sizeof(ja3) - 1);
+    LR_CHECK(lr__ja4(hello, ja4) && strlen(ja4) == sizeof(ja4) - 1);
+    LR_CHECK(ja4[10] == '_' && ja4[23] == '_');
+}
+
 static void parse(const uint8_t *bytes, size_t len)
 {
     static lr__hello hello, again;
@@ -139,6 +149,8 @@ static void parse(const uint8_t *bytes, size_t len)
     LR_CHECK(memcmp(&hello, &again, sizeof(hello)) == 0);
     LR_CHECK(fault.alert == fault_again.alert && fault.what == fault_again.what);
     LR_CHECK(memcmp(message, bytes, len) == 0);
+    if (status == LR_OK)
+        check_fingerprints(&hello);
     if (status == LR_OK)
         check_hello(&hello);
     else

@@ -66,7 +66,7 @@ static void read_key(lr_slice pem, const char *passphrase)
         LR_CHECK(status == LR_EKEY && err.status == status && der == NULL);
         return;
     }
-    LR_CHECK(size > 0 && size < pem.len);
+    LR_CHECK(size > 0 && size <= pem.len); /* as long as it was, if it was DER */
     lr__secret_free(der);
 }
 

@@ -161,15 +161,24 @@ static void order_case(probe *p, live_recorder *recorder, uint32_t limit, const 
 }
 
 /* fragment_size_max of the server; 0: not set. */
-static void fragment_start(live *l, live_recorder *recorder, void **state, uint32_t limit)
+static void fragment_start_as(live *l, live_recorder *recorder, void **state, uint32_t limit,
+                              void (*act)(lr_conn *c, live_hook hook, lr_slice bytes,
+                                          live_recorder *recorder),
+                              void *arg)
 {
     live_plan plan = {
         .ring = live_ring(state), .user = recorder, .worker_count = 1, .fragment_size_max = limit};
 
     live_recorder_init(recorder);
     recorder->quiet = true; /* only what obey() notes */
-    recorder->act = obey;
+    recorder->act = act;
+    recorder->arg = arg;
     live_start(l, &plan);
+}
+
+static void fragment_start(live *l, live_recorder *recorder, void **state, uint32_t limit)
+{
+    fragment_start_as(l, recorder, state, limit, obey, NULL);
 }
 
 static void fragment_stop(live *l, live_recorder *recorder)
@@ -308,6 +317,31 @@ static void expect_one_switch(const wire *w, uint32_t first, uint32_t second)
     assert_int_equal(sum, LEN);
 }
 
+/* The context's beats the server's, and the connection's own beats both. */
+static void live_S85_the_contexts_limit_beats_the_servers(void **state)
+{
+    for (size_t i = 0; i < LIVE_COUNT_OF(versions); i++) {
+        live_plan plan = {.ring = live_ring(state),
+                          .worker_count = 1,
+                          .fragment_size_max = 4096,
+                          .context = {.fragment_size_max = 700}};
+        live_recorder recorder;
+        probe p;
+        live l;
+
+        live_recorder_init(&recorder);
+        recorder.quiet = true;
+        recorder.act = obey;
+        plan.user = &recorder;
+        live_start(&l, &plan);
+        probe_open(&p, l.port, versions[i], 0);
+        order_case(&p, &recorder, LR_NONE, "", 700);
+        order_case(&p, &recorder, 900, "set=1 ", 900);
+        probe_close(&p);
+        fragment_stop(&l, &recorder);
+    }
+}
+
 static void a_switch_inside_a_stream_holds_for_its_rest(void **state)
 {
     for (size_t i = 0; i < 2 * LIVE_COUNT_OF(versions); i++) {
@@ -316,9 +350,7 @@ static void a_switch_inside_a_stream_holds_for_its_rest(void **state)
         probe p;
         live l;
 
-        fragment_start(&l, &recorder, state, 0);
-        recorder.act = stream_it;
-        recorder.arg = &s;
+        fragment_start_as(&l, &recorder, state, 0, stream_it, &s);
         probe_open(&p, l.port, versions[i / 2], 0);
         p.w.count = 0;
         TLS_MUST(&p.t, tls_write(&p.t, "go", 2));
@@ -428,6 +460,7 @@ int main(void)
         LIVE_TEST(a_limit_holds_from_the_next_record_on),
         LIVE_TEST(a_limit_out_of_range_is_refused_and_changes_nothing),
         LIVE_TEST(the_server_s_limit_is_where_connections_begin),
+        LIVE_TEST(live_S85_the_contexts_limit_beats_the_servers),
         LIVE_TEST(a_switch_inside_a_stream_holds_for_its_rest),
         LIVE_TEST(a_client_s_limit_holds_although_ours_is_larger),
         LIVE_TEST(of_two_limits_the_smaller_holds),

@@ -614,6 +614,53 @@ static void a_drain_ends_idle_connections_and_lets_busy_ones_answer(void **state
     stop(&s, &busy);
 }
 
+static void nothing(lr_worker *w, void *arg)
+{
+    (void)w;
+    (void)arg;
+}
+
+/* The client was accepted, so its request is heard although it comes behind the drain. */
+static void a_drain_hears_the_first_request_of_a_connection(void **state)
+{
+    lr_http_site_options patient = site;
+    http_plan plan = {.site = &patient};
+    http_client client;
+    http_answer answer;
+    http_server s;
+
+    patient.drain_wait_ms = LR_NONE;
+    http_start(&s, state, &plan);
+    http_open(&client, &s);
+    lr_server_drain(s.l.server, LR_NONE);
+    live_on_worker(s.l.workers, 0, nothing, NULL); /* in its turn the worker begins to drain */
+    live_on_worker(s.l.workers, 0, nothing, NULL);
+    http_send(&client, "GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    http_read_answer(&client, &answer, false);
+    assert_int_equal(answer.status, 200);
+    assert_string_equal(http_field(&answer, "Connection"), "close");
+    http_answer_drop(&answer);
+    http_expect_end(&client);
+    http_close(&client);
+    http_stop(&s);
+}
+
+static void a_drain_does_not_wait_for_ever_for_a_first_request(void **state)
+{
+    lr_http_site_options hasty = site;
+    http_plan plan = {.site = &hasty};
+    http_client client;
+    http_server s;
+
+    hasty.drain_wait_ms = 50;
+    http_start(&s, state, &plan);
+    http_open(&client, &s);
+    lr_server_drain(s.l.server, LR_NONE);
+    http_expect_end(&client);
+    http_close(&client);
+    http_stop(&s);
+}
+
 static void an_idle_connection_is_ended_after_the_idle_timeout(void **state)
 {
     http_plan plan = {.site = &site, .idle_timeout_ms = 100};
@@ -662,6 +709,8 @@ int main(void)
         HTTP_TEST(a_request_that_is_cut_short_is_no_request),
         HTTP_TEST(a_client_that_goes_takes_its_exchange_with_it),
         HTTP_TEST(a_drain_ends_idle_connections_and_lets_busy_ones_answer),
+        HTTP_TEST(a_drain_hears_the_first_request_of_a_connection),
+        HTTP_TEST(a_drain_does_not_wait_for_ever_for_a_first_request),
         HTTP_TEST(an_idle_connection_is_ended_after_the_idle_timeout),
         cmocka_unit_test(a_site_and_its_root_must_be_right),
     };

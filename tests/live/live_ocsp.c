@@ -4,6 +4,7 @@
 #include "gate.h"
 
 #include <openssl/pem.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -285,6 +286,25 @@ static void live_S29_the_issuer_is_that_of_the_chain_or_empty(void **state)
     expect_certificate(s.issuer, s.issuer_len, fixture_intermediate);
 }
 
+/* Of what ca holds the one that signed the leaf. */
+static void live_S29_ca_supplies_the_issuer(void **state)
+{
+    char both[8192];
+    lr_context_options context = {.cert = text(fixture_leaf), .key = text(fixture_ecdsa_key)};
+    tls_plan plan = {.ocsp = true};
+    stapling s = {0};
+    live l;
+    gate g;
+
+    (void)snprintf(both, sizeof(both), "%s%s", fixture_root, fixture_intermediate);
+    context.ca = text(both);
+    start_with(&l, &g, state, GATE_ON_OCSP, context);
+    visit(&l, &g, &s, &plan, lr_slice_of(NULL, 0), "open ocsp secure data:4 end close:clean ");
+    expect_certificate(s.certificate, s.certificate_len, fixture_leaf);
+    expect_certificate(s.issuer, s.issuer_len, fixture_intermediate);
+    stop(&l, &g);
+}
+
 static void live_S29_a_self_signed_leaf_has_no_issuer(void **state)
 {
     tls_plan plan = {.ocsp = true};
@@ -384,6 +404,7 @@ int main(void)
         LIVE_TEST(live_S31_each_handshake_asks_once),
         LIVE_TEST(live_S25_the_staple_of_on_hello_makes_the_question_needless),
         LIVE_TEST(live_S29_the_issuer_is_that_of_the_chain_or_empty),
+        LIVE_TEST(live_S29_ca_supplies_the_issuer),
         LIVE_TEST(live_S29_a_self_signed_leaf_has_no_issuer),
         LIVE_TEST(live_S25_the_question_names_the_certificate_that_is_served),
         LIVE_TEST(live_S25_the_question_follows_on_sni),

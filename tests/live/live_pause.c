@@ -50,6 +50,8 @@ static void play_close(play *p)
 
 static void take_in(play *p, lr_slice bytes)
 {
+    if (bytes.len == 0) /* in other hooks, while the test looks at what came */
+        return;
     p->wrong |= !pattern_fits(SEED, p->got, bytes.bytes, bytes.len);
     p->got += bytes.len;
 }
@@ -130,7 +132,8 @@ static void pause_case(void **state, live_hook at, bool plain, size_t len)
     if (!w.ok)
         fail_msg("%s", p->p.tls.why);
     assert_int_equal(peer_read_end(&p->p), TLS_END_NOTIFY);
-    assert_true(live_await(&p->recorder.events, "close:clean"));
+    assert_true(live_await_counts(&p->recorder.events, 1, 1, 1));
+    assert_true(live_has(&p->recorder.events, "close:clean"));
     assert_true(live_has(&p->recorder.events, "meanwhile=little"));
     assert_false(live_has(&p->recorder.events, "greedy"));
     assert_true(live_has(&p->recorder.events, "end"));

@@ -24,6 +24,7 @@ static void play_open(plain_play *p, void **state, const live_plan *given,
 
     live_recorder_init(&p->recorder);
     p->recorder.act = act;
+    p->recorder.arg = given->user;
     plan.ring = live_ring(state);
     plan.user = &p->recorder;
     plan.worker_count = 1;
@@ -139,8 +140,7 @@ static void a_half_closed_client_gets_its_whole_answer(void **state)
     assert_non_null(answer);
     pattern_fill(SEED, 0, answer, 300 * KB);
     for (int i = 0; i < 2; i++) { /* the FIN with the last byte, and behind it */
-        play_open(&p, state, &(live_plan){0}, answer_late);
-        p.recorder.arg = answer; /* before the request, and so before its use */
+        play_open(&p, state, &(live_plan){.user = answer}, answer_late);
         if (i == 0)
             assert_true(tcp_send(p.sock, "request", 7));
         assert_int_equal(shutdown(p.sock, SHUT_WR), 0);
@@ -224,8 +224,7 @@ static void an_end_lingers_for_a_client_that_still_sends(void **state)
 
     assert_non_null(bytes);
     pattern_fill(SEED, 0, bytes, MB);
-    play_open(&p, state, &(live_plan){0}, end_at_once);
-    p.recorder.arg = bytes;
+    play_open(&p, state, &(live_plan){.user = bytes}, end_at_once);
     assert_true(tcp_send(p.sock, "ping", 4));
     assert_true(live_await(&p.recorder.events, "data:4"));
     assert_true(tcp_send(p.sock, bytes, 32 * KB));

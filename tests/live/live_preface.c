@@ -29,7 +29,9 @@ static void on_client_error(lr_conn *c, const lr_error *why)
     live_recorder_handlers.on_client_error(c, why);
 }
 
-static void play_open(play *p, void **state, bool plain, preface_hook *hook, uint32_t timeout_ms)
+static void play_open_as(play *p, void **state, bool plain, preface_hook *hook, uint32_t timeout_ms,
+                         void (*act)(lr_conn *c, live_hook hook, lr_slice bytes,
+                                     live_recorder *recorder))
 {
     lr_handlers handlers = live_recorder_handlers;
     live_plan plan = {.ring = live_ring(state),
@@ -43,6 +45,7 @@ static void play_open(play *p, void **state, bool plain, preface_hook *hook, uin
     memset(p, 0, sizeof(*p));
     live_recorder_init(&p->recorder);
     p->recorder.arg = p;
+    p->recorder.act = act;
     handlers.on_preface = hook;
     handlers.on_client_error = on_client_error;
     p->l.workers = live_workers(&plan);
@@ -50,6 +53,11 @@ static void play_open(play *p, void **state, bool plain, preface_hook *hook, uin
     p->l.server = live_server(p->l.workers, p->l.context, &plan);
     p->l.port = lr_server_port(p->l.server, live_listen_with(p->l.server, &listen));
     live_run(p->l.workers);
+}
+
+static void play_open(play *p, void **state, bool plain, preface_hook *hook, uint32_t timeout_ms)
+{
+    play_open_as(p, state, plain, hook, timeout_ms, NULL);
 }
 
 static void play_close(play *p)
@@ -283,8 +291,7 @@ static void addresses_are_set_in_the_hook_and_nowhere_else(void **state)
     play p;
     int sock;
 
-    play_open(&p, state, true, set_addresses, 60000);
-    p.recorder.act = tell_address;
+    play_open_as(&p, state, true, set_addresses, 60000, tell_address);
     for (uint64_t i = 0; i < 2; i++) {
         sock = knock(&p, i == 0 ? "1" : "0", 1);
         assert_int_equal(shutdown(sock, SHUT_WR), 0);

@@ -6,9 +6,11 @@
 
 #include "proto/proxy.h"
 
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 enum { HELLO_MAX = 2048 };
@@ -64,35 +66,47 @@ static void note_header(lr_conn *c, const lr_proxy_header *header)
               name.len > 0 ? (const char *)name.bytes : "");
 }
 
-/* hook: null is on_preface above, with sender alone on its list. */
-static void play_open(play *p, void **state, bool plain, const char *sender,
-                      lr_status (*hook)(lr_conn *, lr_slice, size_t *, const char **))
+typedef struct play_plan {
+    bool plain;
+    const char *sender, *host, *path; /* host: 127.0.0.1; path: of a unix socket instead */
+    void (*tune)(lr_server_options *options);
+} play_plan;
+
+static void play_open_with(play *p, void **state, const play_plan *given)
 {
-    lr_proxy_options proxy = {LR_PROXY_OPTIONS, .senders = &sender, .sender_count = 1,
+    lr_proxy_options proxy = {LR_PROXY_OPTIONS, .senders = &given->sender, .sender_count = 1,
                               .on_header = note_header};
     lr_handlers handlers = live_recorder_handlers;
     live_plan plan = {.ring = live_ring(state),
                       .user = &p->recorder,
                       .worker_count = 1,
                       .handlers = &handlers,
-                      .handshake_timeout_ms = 60000};
-    lr_listen_options listen = {LR_LISTEN_OPTIONS, .host = "127.0.0.1", .plain = plain,
+                      .handshake_timeout_ms = 60000,
+                      .tune = given->tune};
+    lr_listen_options listen = {LR_LISTEN_OPTIONS, .path = given->path, .plain = given->plain,
                                 .preface = true};
     static const tls_plan to;
 
+    if (!given->path)
+        listen.host = given->host ? given->host : "127.0.0.1";
     memset(p, 0, sizeof(*p));
     live_recorder_init(&p->recorder);
     p->recorder.act = note_addresses;
     p->recorder.arg = p;
-    p->plain = plain;
-    handlers.on_preface = hook ? hook : on_preface;
+    p->plain = given->plain;
+    handlers.on_preface = on_preface;
     assert_int_equal(lr_proxy_new(&proxy, &p->proxy, NULL), LR_OK);
     p->l.workers = live_workers(&plan);
-    p->l.context = plain ? NULL : live_context(&plan);
+    p->l.context = given->plain ? NULL : live_context(&plan);
     p->l.server = live_server(p->l.workers, p->l.context, &plan);
     p->l.port = lr_server_port(p->l.server, live_listen_with(p->l.server, &listen));
     live_run(p->l.workers);
     p->ctx = tls_ctx_new(&to);
+}
+
+static void play_open(play *p, void **state, bool plain, const char *sender)
+{
+    play_open_with(p, state, &(play_plan){.plain = plain, .sender = sender});
 }
 
 static void play_close(play *p)
@@ -187,7 +201,7 @@ static void cut_everywhere(void **state, bool plain)
 
     make_v1(&v1);
     make_v2(&v2);
-    play_open(&p, state, plain, "127.0.0.1", NULL);
+    play_open(&p, state, plain, "127.0.0.1");
     for (size_t cut = 0; cut <= v1.len; cut++) {
         visit(&p, &v1, cut);
         expect(&p, ++n,
@@ -222,7 +236,7 @@ static void a_header_may_come_byte_by_byte(void **state)
 
     make_v2(&v2);
     proxy_add(&v2, "ping", 4);
-    play_open(&p, state, true, "127.0.0.0/8", NULL);
+    play_open(&p, state, true, "127.0.0.0/8");
     sock = tcp_connect(NULL, p.l.port);
     assert_true(sock >= 0);
     for (size_t i = 0; i < v2.len; i++) {
@@ -245,7 +259,7 @@ static void local_unknown_and_unspec_keep_the_addresses_of_the_socket(void **sta
         proxy_v2(&in[0], PROXY_LOCAL, PROXY_UNSPEC, NULL, 0);
         proxy_v2(&in[1], PROXY_PROXY, PROXY_UNSPEC, NULL, 0);
         proxy_v1(&in[2], "PROXY UNKNOWN 192.0.2.7 198.51.100.1 1234 443");
-        play_open(&p, state, plain == 1, "127.0.0.1", NULL);
+        play_open(&p, state, plain == 1, "127.0.0.1");
         for (uint64_t i = 0; i < LIVE_COUNT_OF(in); i++) {
             visit(&p, &in[i], 0);
             expect(&p, i + 1,
@@ -287,7 +301,7 @@ static void what_is_no_header_is_refused_from_a_listed_sender(void **state)
     make_v1(&wrong[5]);
     wrong[5].bytes[6] = 'U';
     for (int plain = 0; plain < 2; plain++) {
-        play_open(&p, state, plain == 1, "127.0.0.1", NULL);
+        play_open(&p, state, plain == 1, "127.0.0.1");
         for (n = 0; n < LIVE_COUNT_OF(wrong); n++) {
             knock(&p, wrong[n].bytes, wrong[n].len, false);
             expect(&p, n + 1, refused);
@@ -305,13 +319,13 @@ static void an_unlisted_sender_is_an_ordinary_client(void **state)
     play p;
 
     make_v1(&header);
-    play_open(&p, state, false, "10.0.0.0/8", NULL);
+    play_open(&p, state, false, "10.0.0.0/8");
     visit(&p, &nothing, 0);
     expect(&p, 1, "open secure direct data:4 end close:clean ");
     knock(&p, header.bytes, header.len, false);
     expect(&p, 2, "open client_error:LR_ENOTTLS:10 close:LR_ENOTTLS ");
     play_close(&p);
-    play_open(&p, state, true, "10.0.0.0/8", NULL);
+    play_open(&p, state, true, "10.0.0.0/8");
     sock = tcp_connect(NULL, p.l.port);
     assert_true(sock >= 0);
     assert_true(live_await(&p.recorder.events, "direct")); /* it need not speak first */
@@ -333,7 +347,7 @@ static void plaintext_behind_the_header_never_reaches_the_handler(void **state)
 
     make_v1(&in);
     proxy_add(&in, command, sizeof(command) - 1);
-    play_open(&p, state, false, "127.0.0.1", NULL);
+    play_open(&p, state, false, "127.0.0.1");
     for (size_t cut = 0; cut < in.len; cut++) {
         int sock = tcp_connect(NULL, p.l.port);
         char rest[64];
@@ -357,7 +371,7 @@ static void an_end_in_the_header_is_told(void **state)
 
     make_v2(&in);
     for (int plain = 0; plain < 2; plain++) {
-        play_open(&p, state, plain == 1, "127.0.0.1", NULL);
+        play_open(&p, state, plain == 1, "127.0.0.1");
         knock(&p, in.bytes, in.len - 1, true);
         expect(&p, 1, "open client_error:LR_ETRUNCATED:-1 close:LR_ETRUNCATED ");
         knock(&p, in.bytes, 0, true);
@@ -373,9 +387,127 @@ static void headers_of_unix_sockets_are_told_as_such(void **state)
     play p;
 
     proxy_v2(&in, PROXY_PROXY, PROXY_UNIX, block, sizeof(block));
-    play_open(&p, state, true, "127.0.0.1", NULL);
+    play_open(&p, state, true, "127.0.0.1");
     visit(&p, &in, 0);
     expect(&p, 1, "open header:2, secure unix:>unix: data:4 end close:clean ");
+    play_close(&p);
+}
+
+static void short_handshakes(lr_server_options *options)
+{
+    options->handshake_timeout_ms = 200;
+}
+
+static void one_connection_per_second(lr_server_options *options)
+{
+    options->source_connections_per_s = 1;
+}
+
+static void a_reset_in_the_header_is_told(void **state)
+{
+    proxy_bytes in;
+    play p;
+    int sock;
+
+    make_v1(&in);
+    play_open(&p, state, false, "127.0.0.1");
+    sock = tcp_connect(NULL, p.l.port);
+    assert_true(sock >= 0);
+    assert_true(tcp_send(sock, in.bytes, in.len - 2));
+    assert_true(tcp_wait_taken(sock));
+    tcp_reset(sock);
+    expect(&p, 1, "open client_error:LR_ERESET:-1 close:LR_ERESET ");
+    play_close(&p);
+}
+
+static void a_silent_sender_is_cut_at_the_handshake_deadline(void **state)
+{
+    play p;
+
+    for (int plain = 0; plain < 2; plain++) {
+        proxy_bytes in;
+
+        make_v1(&in);
+        play_open_with(
+            &p, state,
+            &(play_plan){.plain = plain == 1, .sender = "127.0.0.1", .tune = short_handshakes});
+        knock(&p, in.bytes, in.len - 1, false);
+        expect(&p, 1, "open client_error:LR_EHANDSHAKE_TIMEOUT:-1 close:LR_EHANDSHAKE_TIMEOUT ");
+        play_close(&p);
+    }
+}
+
+/* A listener for both families sees IPv4 in IPv6. */
+static void a_sender_of_ipv4_is_known_on_a_listener_for_both_families(void **state)
+{
+    proxy_bytes in;
+    play p;
+
+    make_v1(&in);
+    play_open_with(&p, state, &(play_plan){.sender = "127.0.0.0/8", .host = "::"});
+    p.recorder.act = NULL;
+    visit(&p, &in, 0);
+    expect(&p, 1, "open header:1, secure data:4 end close:clean ");
+    play_close(&p);
+}
+
+static void a_sender_on_a_unix_socket_is_known_by_that(void **state)
+{
+    static const char path[] = "@lockring-live-proxy";
+    const play_plan plan = {.plain = true, .sender = "unix:", .path = path};
+    struct sockaddr_un un = {.sun_family = AF_UNIX};
+    proxy_bytes in;
+    char got[4];
+    play p;
+    int sock;
+
+    make_v2(&in);
+    proxy_add(&in, "ping", 4);
+    memcpy(un.sun_path + 1, path + 1, sizeof(path) - 2);
+    play_open_with(&p, state, &plan);
+    p.recorder.act = NULL;
+    sock = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(
+        connect(sock, (const struct sockaddr *)&un,
+                (socklen_t)(offsetof(struct sockaddr_un, sun_path) + sizeof(path) - 1)),
+        0);
+    assert_true(tcp_send(sock, in.bytes, in.len));
+    assert_true(tcp_read(sock, got, 4));
+    assert_memory_equal(got, "ping", 4);
+    (void)close(sock);
+    expect(&p, 1, "open header:2,example.org secure data:4 end close:clean ");
+    play_close(&p);
+}
+
+/* Limits of sources count the clients behind a proxy, not the proxy. */
+static void a_source_is_the_client_that_the_header_tells(void **state)
+{
+    static const char *const told[] = {"192.0.2.%d", "::ffff:198.51.100.%d"};
+    proxy_bytes in;
+    char from[32];
+    uint64_t n = 0;
+    play p;
+
+    play_open_with(
+        &p, state,
+        &(play_plan){.plain = true, .sender = "127.0.0.1", .tune = one_connection_per_second});
+    p.recorder.act = NULL;
+    for (int i = 0; i < 40; i++) {
+        const char *to = i % 2 == 0 ? "198.51.100.1" : "::1";
+
+        (void)snprintf(from, sizeof(from), told[i % 2], i);
+        proxy_v2_from(&in, from, 1234, to, 443);
+        visit(&p, &in, 0);
+        expect(&p, ++n, "open header:2, secure data:4 end close:clean ");
+    }
+    proxy_v2_from(&in, "203.0.113.1", 1234, "198.51.100.1", 443);
+    do { /* on a slow machine it earns one more meanwhile */
+        live_events_clear(&p.recorder.events);
+        knock(&p, in.bytes, in.len, true);
+        assert_true(live_await_counts(&p.recorder.events, n + 1, 0, n + 1));
+        n++;
+    } while (n < 1000 && !live_has(&p.recorder.events, "close:LR_ESOURCE"));
+    live_expect(&p.recorder.events, "open header:2, client_error:LR_ESOURCE:-1 close:LR_ESOURCE ");
     play_close(&p);
 }
 
@@ -391,6 +523,11 @@ int main(void)
         LIVE_TEST(plaintext_behind_the_header_never_reaches_the_handler),
         LIVE_TEST(an_end_in_the_header_is_told),
         LIVE_TEST(headers_of_unix_sockets_are_told_as_such),
+        LIVE_TEST(a_reset_in_the_header_is_told),
+        LIVE_TEST(a_silent_sender_is_cut_at_the_handshake_deadline),
+        LIVE_TEST(a_sender_of_ipv4_is_known_on_a_listener_for_both_families),
+        LIVE_TEST(a_sender_on_a_unix_socket_is_known_by_that),
+        LIVE_TEST(a_source_is_the_client_that_the_header_tells),
     };
 
     return LIVE_MAIN(tests);

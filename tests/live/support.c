@@ -333,7 +333,8 @@ lr_context *live_context(const live_plan *plan)
     lr_error err;
 
     options.size = sizeof(options);
-    if (!options.cert_file && options.cert.len == 0 && !options.self_signed && !options.identities)
+    if (!options.cert_file && options.cert.len == 0 && !options.self_signed &&
+        !options.identities && !options.pkcs12_file && options.pkcs12.len == 0)
         options.self_signed = "localhost,127.0.0.1,::1";
     must(lr_context_new(&options, &context, &err), &err);
     return context;

@@ -12,6 +12,8 @@
 
 enum { STAGE_CLIENTS = 16 };
 
+struct stage;
+
 typedef struct stage_plan {
     uint32_t workers, clients;
     size_t bytes; /* each client sends and gets back */
@@ -20,6 +22,14 @@ typedef struct stage_plan {
     bool slow_readers;        /* clients read only when they have sent all, or can send no more */
     size_t server_ends_after; /* the server ends the connection after so many bytes; 0: never */
     uint32_t drain_at_round;  /* lr_workers_stop() then; 0: when all clients are through */
+    /* With a preface: the server's hook, what each client sends first (or sets wrong), and a look
+     * at each connection that is secure; null: none. */
+    lr_status (*on_preface)(lr_conn *c, lr_slice bytes, size_t *used, const char **reason);
+    void (*begin)(struct stage *s, uint32_t client);
+    void (*look)(struct stage *s, lr_conn *c);
+    void (*tune)(lr_handlers *handlers); /* the stage's own are set; null: they stay */
+    void (*between)(struct stage *s);    /* in each round, when no worker runs; null: nothing */
+    void *arg;                           /* of the test */
 } stage_plan;
 
 typedef struct stage_client {
@@ -34,6 +44,7 @@ typedef struct stage_client {
     uint32_t stuck; /* rounds in which nothing could be sent */
     bool closed;    /* close_notify and FIN are out */
     bool reset, over, refused;
+    bool wrong; /* the server must refuse it */
 } stage_client;
 
 typedef struct stage {

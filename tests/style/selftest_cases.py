@@ -72,6 +72,9 @@ void lr_conn_end(lr_conn *c)
 }
 """
 
+NODE_MD = "| number | Node | state | lockring |\n|---|---|---|---|\n" + "".join(
+    f"| S{n} | `a()` | yes | `lr_conn_size()` |\n" for n in range(1, 134)
+)
 CLEAN = {
     "CMakeLists.txt": "# SPDX-License-Identifier: MIT\nproject(lockring VERSION 0.2.0)\n"
     "# -D" "SHOW_SECRETS is forbidden.\nadd_executable(echo docs/examples/echo.c)\n",
@@ -108,6 +111,7 @@ CLEAN = {
     "core/base/shared.h": C + "struct shared {\n    _Atomic int size;\n"
     "    _Atomic(void *) head;\n    atomic_bool seen;\n};\n"
     "int lr__load(_Atomic int *number);\n",
+    "docs/node.md": NODE_MD + "`lr_handlers.on_open`, `on_open`, `LR_ANY`, `lockring/base.h`\n",
     "LICENSE": "MIT\n",
 }
 
@@ -450,6 +454,41 @@ def forbidden():
     yield Case("forbidden", "the heap outside core", None, with_line(unit, "free(a);"))
 
 
+def node():
+    page = "docs/node.md"
+    yield Case("node", "a clean tree", None)
+    for name in ("lr_conn_length()", "lr_not_one()", "LR_NOTHING", "on_never", "lr_pair"):
+        word = name.rstrip("()")
+        yield Case(
+            "node", name, f"{page}:137: there is no {word}", with_line(page, f"`{name}`")
+        )
+    yield Case(
+        "node", "a field of another struct", f"{page}:137: lr_handlers has no",
+        with_line(page, "`lr_handlers.size`"),
+    )
+    yield Case(
+        "node", "no such file", f"{page}:137: there is no docs/a.c", with_line(page, "`docs/a.c`")
+    )
+    yield Case(
+        "node", "a row twice", f"{page}:137: S7 has a row in line 9",
+        with_line(page, "| S7 | a | yes | b |"),
+    )
+    yield Case(
+        "node", "a row too many", f"{page}:137: there is no S134",
+        with_line(page, "| S134 | a | yes | b |"),
+    )
+    for row in ("| S5 | `a()` | soon | b |", "| S5 | `a()` | yes |", "| S5 | a | yes | b | c |"):
+        yield Case(
+            "node", row, f"{page}:7: ",
+            {page: NODE_MD.replace("| S5 | `a()` | yes | `lr_conn_size()` |", row)},
+        )
+    yield Case(
+        "node", "a row too few", f"{page}:1: S5 has no row",
+        {page: NODE_MD.replace("| S5 |", "| T5 |")},
+    )
+    yield Case("node", "no page", f"{page}:1: ", {page: None})
+
+
 def shell():
     path, cmd = "tools/serve", ("--without-shellcheck",)
     broken = {path: SH + "if true; then\necho\n"}
@@ -485,7 +524,7 @@ def threads():
 
 
 GROUPS = [
-    budgets, changelog, examples, forbidden, format_cases, headers, layers, shell, tags, threads,
-    words,
+    budgets, changelog, examples, forbidden, format_cases, headers, layers, node, shell, tags,
+    threads, words,
 ]
 CASES = [case for group in GROUPS for case in group()]

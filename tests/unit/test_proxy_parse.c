@@ -97,10 +97,10 @@ static void version_1_gives_addresses_of_both_families(void **state)
 
 static void version_1_unknown_keeps_the_socket_and_ignores_its_line(void **state)
 {
+    static const char longest[] = "PROXY UNKNOWN ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff "
+                                  "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff 65535 65535";
     static const char *const lines[] = {"PROXY UNKNOWN", "PROXY UNKNOWN ",
-                                        "PROXY UNKNOWN 1.2.3.4 no address at all",
-                                        "PROXY UNKNOWN ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff "
-                                        "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff 65535 65535"};
+                                        "PROXY UNKNOWN 1.2.3.4 no address at all", longest};
 
     (void)state;
     for (size_t i = 0; i < LR_ARRAY_COUNT(lines); i++) {

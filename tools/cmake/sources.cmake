@@ -4,6 +4,7 @@
 set(LOCKRING_PUBLIC_HEADERS
     include/lockring/base.h
     include/lockring/bytes.h
+    include/lockring/certificate.h
     include/lockring/client.h
     include/lockring/conn.h
     include/lockring/context.h
@@ -14,7 +15,6 @@ set(LOCKRING_PUBLIC_HEADERS
     include/lockring/run.h
     include/lockring/server.h
     include/lockring/stats.h
-    include/lockring/ticket_keys.h
     include/lockring/workers.h
 )
 
@@ -54,18 +54,22 @@ set(LOCKRING_IO_SOURCES
 # core/tls: the only folder that sees wolfSSL.
 set(LOCKRING_TLS_SOURCES
     core/tls/alert.c
+    core/tls/cert_text.c
+    core/tls/certificate.c
     core/tls/context.c
     core/tls/crl.c
     core/tls/dh.c
     core/tls/engine.c
+    core/tls/fingerprint.c
     core/tls/gate.c
     core/tls/hello.c
     core/tls/hello_take.c
     core/tls/identity.c
-    core/tls/keys.c
     core/tls/names.c
     core/tls/peer.c
     core/tls/pem.c
+    core/tls/pkcs12.c
+    core/tls/policy.c
     core/tls/rand.c
     core/tls/renegotiation.c
     core/tls/replica.c
@@ -150,4 +154,5 @@ set(LOCKRING_TOOL_SOURCES
     tools/access_log.c
     tools/serve_context.c
     tools/serve_options.c
+    tools/serve_proxy.c
 )
