@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "proto/http_info.h"
 
+#include <lockring/certificate.h>
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -112,6 +114,29 @@ static const char *protocol_of(const lr_conn *c)
     return "";
 }
 
+/* The client's certificate, and whether it holds. */
+static void add_peer(object *o, const lr_conn *c)
+{
+    const char *error = lr_conn_authorization_error(c);
+    lr_certificate certificate;
+    char text[1024];
+
+    add_bool(o, "authorized", lr_conn_is_authorized(c));
+    if (*error != '\0')
+        add_word(o, "authorization_error", error);
+    else
+        add_null(o, "authorization_error");
+    if (!lr_certificate_parse(lr_conn_peer_certificate(c, 0), &certificate)) {
+        add_null(o, "peer_subject");
+        add_null(o, "peer_fingerprint256");
+        return;
+    }
+    (void)lr_certificate_subject(&certificate, text, sizeof(text));
+    add_word(o, "peer_subject", text);
+    (void)lr_certificate_fingerprint(&certificate, LR_DIGEST_SHA256, text, sizeof(text));
+    add_word(o, "peer_fingerprint256", text);
+}
+
 size_t lr_http_info(lr_conn *c, char *out, size_t cap)
 {
     object o = {out, cap, 0, cap == 0};
@@ -130,10 +155,7 @@ size_t lr_http_info(lr_conn *c, char *out, size_t cap)
     add_text(&o, "servername", lr_conn_servername(c));
     add_bool(&o, "resumed", lr_conn_is_resumed(c));
     add_bool(&o, "early_data", false);
-    add_bool(&o, "authorized", false);
-    add_null(&o, "authorization_error");
-    add_null(&o, "peer_subject");
-    add_null(&o, "peer_fingerprint256");
+    add_peer(&o, c);
     add_number(&o, "worker", lr_worker_index(w));
     add_word(&o, "ring", lr_workers_ring(lr_worker_workers(w)));
     add_number(&o, "fragment", lr_conn_fragment_size_max(c));

@@ -5,7 +5,7 @@
 
 #include <lockring/conn.h>
 
-enum { LR_HTTP_INFO_MAX = 4096 };
+enum { LR_HTTP_INFO_MAX = 12288 }; /* a subject of 1023 bytes, each escaped, and the rest */
 
 /* Writes the object and a line end to out. What there is not is null, false or "". Returns its
  * length; 0: it does not fit, which no connection can bring about. */

@@ -54,16 +54,17 @@ static void say_reload(const serve_options *options, const lr_error *failed)
 /* Reads the files again. What is wrong leaves the old state as it was. */
 static void reload(const signals *from)
 {
-    lr_context *context = NULL;
+    bool from_files = from->options->cert_count != 0 || from->options->pkcs12_file;
+    serve_identity identity;
     lr_error err;
-    lr_status status = LR_OK;
+    lr_status status;
 
     access_log_reopen(from->log);
-    if (from->options->cert_count != 0) /* a certificate made in memory stays */
-        status = serve_context_make(from->options, &context, &err);
-    if (status == LR_OK)
-        status = lr_server_publish(from->server, context, NULL, &err);
-    lr_context_release(context);
+    status = serve_identity_make(from->options, &identity, &err);
+    if (status == LR_OK) /* a certificate made in memory stays */
+        status = lr_server_publish(from->server, from_files ? identity.context : NULL,
+                                   identity.names, &err);
+    serve_identity_drop(&identity);
     say_reload(from->options, status == LR_OK ? NULL : &err);
 }
 
@@ -98,7 +99,7 @@ static int exit_code(lr_status status)
 /* Everything that has been made, in the order of making. */
 typedef struct program {
     const serve_options *options;
-    lr_context *context;
+    serve_identity identity;
     access_log *log;
     lr_http_demo *demo;
     lr_proxy *proxy;
@@ -159,7 +160,7 @@ static lr_status make_server(program *p, lr_error *err)
     lr_server_options server = {LR_SERVER_OPTIONS,
                                 .handlers = options->handler == SERVE_DISCARD ? &discard
                                                                               : lr_echo_handlers(),
-                                .context = p->context,
+                                .context = p->identity.context,
                                 .handshake_timeout_ms = options->handshake_timeout_ms,
                                 .idle_timeout_ms = options->idle_timeout_ms,
                                 .fragment_size_max = options->fragment_size_max,
@@ -255,7 +256,7 @@ static lr_status make_stats(program *p, lr_error *err)
 
 static lr_status make_and_run(program *p, signals *from, lr_error *err)
 {
-    lr_status status = serve_context_make(p->options, &p->context, err);
+    lr_status status = serve_identity_make(p->options, &p->identity, err);
 
     if (status == LR_OK)
         status = make_site(p, err);
@@ -272,6 +273,8 @@ static lr_status make_and_run(program *p, signals *from, lr_error *err)
         return LR_OK;
     }
     status = make_server(p, err);
+    if (status == LR_OK && p->identity.names)
+        status = lr_server_publish(p->server, NULL, p->identity.names, err);
     if (status == LR_OK && p->options->stats)
         status = make_stats(p, err);
     from->stats = p->stats;
@@ -296,7 +299,7 @@ static int serve(const serve_options *options)
     serve_proxy_free(p.proxy);
     lr_http_demo_free(p.demo);
     access_log_close(p.log);
-    lr_context_release(p.context);
+    serve_identity_drop(&p.identity);
     if (status == LR_OK)
         return SERVE_EXIT_OK;
     (void)fprintf(stderr, "lockring-serve: %s\n", err.text);

@@ -5,7 +5,14 @@
 
 #include "tools/serve_options.h"
 
-/* err names the option or the file. The caller gets a reference. */
-lr_status serve_context_make(const serve_options *options, lr_context **out, lr_error *err);
+/* What clients get: without a name that is listed, and by name. */
+typedef struct serve_identity {
+    lr_context *context; /* a reference */
+    lr_names *names;     /* null: none are listed */
+} serve_identity;
+
+/* err names the option or the file; *out is empty then. */
+lr_status serve_identity_make(const serve_options *options, serve_identity *out, lr_error *err);
+void serve_identity_drop(serve_identity *identity); /* an empty one is allowed */
 
 #endif

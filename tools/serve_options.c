@@ -18,6 +18,9 @@ enum {
     FRAGMENT_MIN = 512,
     FRAGMENT_MAX = 16384,
     RATE_MAX = 1000000,
+    RENEGOTIATIONS_MAX = 64,
+    RENEGOTIATION_S_MAX = 604800,
+    NODE4_HANDSHAKE_TIMEOUT_MS = 120000,
     OPTION_FIRST = 256 /* what getopt_long returns for the first of the table */
 };
 
@@ -192,6 +195,81 @@ static bool read_passphrase_file(serve_options *out, const char *name, const cha
     return true;
 }
 
+static bool read_pkcs12(serve_options *out, const char *name, const char *value)
+{
+    (void)name;
+    out->pkcs12_file = value;
+    return true;
+}
+
+static bool read_ca(serve_options *out, const char *name, const char *value)
+{
+    (void)name;
+    out->ca_file = value;
+    return true;
+}
+
+static bool read_crl(serve_options *out, const char *name, const char *value)
+{
+    if (out->crl_count == SERVE_CRLS_MAX)
+        return wrong("%s: '%s' is one too many, there may be %d", name, value, SERVE_CRLS_MAX);
+    out->crl_files[out->crl_count++] = value;
+    return true;
+}
+
+static bool read_request_cert(serve_options *out, const char *name, const char *value)
+{
+    (void)name;
+    (void)value;
+    out->request_cert = true;
+    return true;
+}
+
+static bool read_require_cert(serve_options *out, const char *name, const char *value)
+{
+    (void)name;
+    (void)value;
+    out->require_cert = true;
+    return true;
+}
+
+static bool read_profile(serve_options *out, const char *name, const char *value)
+{
+    static const word words[] = {{"modern", LR_PROFILE_MODERN}, {"node4", LR_PROFILE_NODE4}};
+    int profile = LR_PROFILE_MODERN;
+    bool ok = read_word(name, value, words, COUNT_OF(words), &profile);
+
+    out->profile = (lr_profile)profile;
+    return ok;
+}
+
+/* NAME=CERT,KEY[,CA], cut up in a copy. */
+static bool read_sni(serve_options *out, const char *name, const char *value)
+{
+    serve_name *at = &out->names[out->name_count];
+    char *copy, *cert, *key, *ca;
+
+    if (out->name_count == SERVE_NAMES_MAX)
+        return wrong("%s: '%s' is one too many, there may be %d", name, value, SERVE_NAMES_MAX);
+    copy = strdup(value);
+    if (!copy)
+        return wrong("%s: '%s': out of memory", name, value);
+    cert = strchr(copy, '=');
+    key = cert ? strchr(cert, ',') : NULL;
+    ca = key ? strchr(key + 1, ',') : NULL;
+    if (!key || cert == copy || key == cert + 1 || key[1] == '\0' || ca == key + 1 ||
+        (ca && ca[1] == '\0')) {
+        free(copy);
+        return wrong("%s: '%s' is not NAME=CERT,KEY[,CA]", name, value);
+    }
+    *cert++ = *key++ = '\0';
+    if (ca)
+        *ca++ = '\0';
+    *at = (serve_name){copy, cert, key, ca};
+    out->name_count++;
+    return true;
+}
+
 static bool read_version(const char *name, const char *value, lr_tls_version *out)
 {
     static const word words[] = {{"1.2", LR_TLS_1_2}, {"1.3", LR_TLS_1_3}};
@@ -338,6 +416,28 @@ static bool read_source_handshakes(serve_options *out, const char *name, const c
     return read_rate(name, value, &out->source_handshakes_per_s, &out->source_handshakes_burst);
 }
 
+/* COUNT/SECONDS; a count of 0 refuses all. */
+static bool read_renegotiation(serve_options *out, const char *name, const char *value)
+{
+    unsigned long long numbers[2] = {0, 0};
+    const char *digits = value;
+    char *end = NULL;
+
+    for (int i = 0; i < 2; i++) {
+        errno = 0;
+        numbers[i] = strtoull(digits, &end, 10);
+        if (*digits < '0' || *digits > '9' || errno != 0 || *end != (i == 0 ? '/' : '\0'))
+            return wrong("%s: '%s' is not COUNT/SECONDS", name, value);
+        digits = end + 1;
+    }
+    if (numbers[0] > RENEGOTIATIONS_MAX || numbers[1] < 1 || numbers[1] > RENEGOTIATION_S_MAX)
+        return wrong("%s: '%s' is not 0..%d in 1..%d seconds", name, value, RENEGOTIATIONS_MAX,
+                     RENEGOTIATION_S_MAX);
+    out->renegotiation_count = numbers[0] != 0 ? (uint32_t)numbers[0] : LR_NONE;
+    out->renegotiation_window_s = (uint32_t)numbers[1];
+    return true;
+}
+
 static bool read_stall_threshold(serve_options *out, const char *name, const char *value)
 {
     return read_number(name, value, 0, MS_MAX, &out->stall_threshold_ms);
@@ -407,6 +507,19 @@ static const struct option_row {
     {"--key", "FILE", read_key, "PEM, the private key of the --cert of the same rank"},
     {"--passphrase-file", "FILE", read_passphrase_file,
      "its first line opens the keys that are encrypted"},
+    {"--pkcs12", "FILE", read_pkcs12,
+     "key, certificate and chain in one, instead of --cert,\n--key and --ca; opened by "
+     "--passphrase-file"},
+    {"--sni", "NAME=CERT,KEY[,CA]", read_sni,
+     "repeatable; what clients of that name get; *.NAME for\n"
+     "one label; with CA they must have a certificate of it"},
+    {"--ca", "FILE", read_ca, "PEM, the authorities of clients' certificates"},
+    {"--crl", "FILE", read_crl, "PEM, repeatable; lists of revoked certificates"},
+    {"--request-cert", NULL, read_request_cert,
+     "ask clients for a certificate, and serve those without"},
+    {"--require-cert", NULL, read_require_cert, "and refuse those without one that holds"},
+    {"--profile", "modern|node4", read_profile,
+     "node4: the suites, groups and times of Node.js 4;\ndefault modern"},
     {"--min-version", "1.2|1.3", read_min_version, "default 1.2"},
     {"--max-version", "1.2|1.3", read_max_version, "default 1.3"},
     {"--ciphers", "LIST", read_ciphers,
@@ -451,19 +564,14 @@ static const struct option_row {
     {"--log-level", "LEVEL", read_log_level, "error, warn, info, debug or off; default warn"},
     {"--version", NULL, NULL, "what this is and what it contains"},
     {"--help", NULL, NULL, "this"},
-    {"--pkcs12", "FILE", NULL, NULL},
-    {"--sni", "NAME=CERT,KEY[,CA]", NULL, NULL},
-    {"--ca", "FILE", NULL, NULL},
-    {"--crl", "FILE", NULL, NULL},
-    {"--request-cert", NULL, NULL, NULL},
-    {"--require-cert", NULL, NULL, NULL},
-    {"--profile", "NAME", NULL, NULL},
     {"--ticket-keys", "FILE", NULL, NULL},
     {"--ticket-lifetime", "S", NULL, NULL},
     {"--ticket-rotation", "S", NULL, NULL},
     {"--ticket-count", "N", NULL, NULL},
     {"--no-tickets", NULL, NULL, NULL},
-    {"--renegotiation", "COUNT/SECONDS", NULL, NULL},
+    {"--renegotiation", "COUNT/SECONDS", read_renegotiation,
+     "that a client of TLS 1.2 may begin; the next one ends its\nconnection; default 0: each is "
+     "refused; node4 3/600"},
 };
 
 static void print_help(void)
@@ -530,8 +638,13 @@ static bool check_together(serve_options *out)
         return wrong("--cert: '%s' needs --key FILE", out->cert_files[out->key_count]);
     if (out->key_count > out->cert_count)
         return wrong("--key: '%s' needs --cert FILE", out->key_files[out->cert_count]);
-    if (out->passphrase_file && out->key_count == 0)
-        return wrong("--passphrase-file: '%s' needs --key FILE", out->passphrase_file);
+    if (out->pkcs12_file && (out->cert_count != 0 || out->ca_file))
+        return wrong("--pkcs12: '%s' goes with no --cert, --key and --ca", out->pkcs12_file);
+    if (out->passphrase_file && out->key_count == 0 && !out->pkcs12_file && out->name_count == 0)
+        return wrong("--passphrase-file: '%s' needs --key FILE or --pkcs12 FILE",
+                     out->passphrase_file);
+    if (out->profile == LR_PROFILE_NODE4 && out->handshake_timeout_ms == 0)
+        out->handshake_timeout_ms = NODE4_HANDSHAKE_TIMEOUT_MS;
     if (out->version_min == LR_TLS_1_3 && out->version_max == LR_TLS_1_2)
         return wrong("--min-version: '1.3' is above --max-version '1.2'");
     if (out->handler != SERVE_HTTP && (out->root || out->access_log))

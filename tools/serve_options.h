@@ -19,6 +19,8 @@ enum {
     SERVE_HOST_MAX = 255,
     SERVE_PATH_MAX = 107,
     SERVE_PAIRS_MAX = 8,
+    SERVE_CRLS_MAX = 64,
+    SERVE_NAMES_MAX = 1024,
     SERVE_SENDERS_MAX = 64
 };
 
@@ -31,6 +33,11 @@ typedef struct serve_listen {
     const char *path; /* of a unix socket; null: host and port */
 } serve_listen;
 
+/* NAME=CERT,KEY[,CA]; the strings are pieces of a copy that lives as long as the process. */
+typedef struct serve_name {
+    const char *pattern, *cert_file, *key_file, *ca_file; /* ca_file may be null */
+} serve_name;
+
 /* Strings belong to argv. A zero is the library's default, where not said otherwise. */
 typedef struct serve_options {
     serve_listen listen[SERVE_LISTEN_MAX];
@@ -42,6 +49,14 @@ typedef struct serve_options {
     const char *cert_files[SERVE_PAIRS_MAX], *key_files[SERVE_PAIRS_MAX]; /* in pairs */
     uint32_t cert_count, key_count;
     const char *passphrase_file; /* of every key that is encrypted */
+    const char *pkcs12_file;     /* instead of pairs and ca_file */
+    const char *ca_file;
+    const char *crl_files[SERVE_CRLS_MAX];
+    uint32_t crl_count;
+    bool request_cert, require_cert;
+    lr_profile profile;
+    serve_name names[SERVE_NAMES_MAX];
+    uint32_t name_count;
     lr_tls_version version_min, version_max;
     const char *groups, *alpn, *ciphers;
     serve_handler handler;
@@ -54,6 +69,7 @@ typedef struct serve_options {
     uint32_t write_timeout_ms, lifetime_ms; /* 0: none */
     uint32_t source_connections_per_s, source_connections_burst;
     uint32_t source_handshakes_per_s, source_handshakes_burst;
+    uint32_t renegotiation_count, renegotiation_window_s;
     uint32_t stall_threshold_ms;
     const char *stats;                            /* address of the stats listener; null: none */
     const char *proxy_senders[SERVE_SENDERS_MAX]; /* whose PROXY header is demanded and believed */

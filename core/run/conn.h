@@ -32,7 +32,8 @@
  *
  * Files: conn.c (life, timers, closing), conn_preface.c (bytes before TLS), conn_gate.c (hello and
  * handshake), conn_decide.c (the hooks between), conn_read.c (input), conn_write.c (output),
- * conn_get.c (getters). All of it belongs to the connection's worker. */
+ * conn_renegotiate.c (a handshake on an open one), conn_get.c (getters). All of it belongs to the
+ * connection's worker. */
 #ifndef LR_CORE_RUN_CONN_H
 #define LR_CORE_RUN_CONN_H
 
@@ -145,6 +146,7 @@ struct lr_conn {
     lr__list half_open;            /* in part->half_open, until it is secure */
     lr__timer deadline;            /* handshake, idle or linger, by state */
     uint64_t opened_ns, active_ns; /* accept; the last byte either way */
+    uint64_t renegotiation_ns;     /* when the one under way began */
     uint64_t send_ns;              /* when the send in flight began */
     lr__bucket unproductive;       /* records without data */
     lr__id id;                     /* in the ring */
@@ -157,13 +159,15 @@ struct lr_conn {
     lr__conn_ending ending;
 
     bool is_tls;
-    bool send_armed;   /* sending belongs to the ring */
-    bool fin_received; /* nothing more will be received */
-    bool peer_ended;   /* close_notify came; plain: the FIN was told */
-    bool above_high;   /* the queue went above LR__QUEUE_HIGH and is not below LOW yet */
-    bool read_paused;  /* by lr_conn_pause() */
-    bool write_ended;  /* by lr_conn_end_write() */
-    bool fin_sent;     /* OPEN, write_ended: nothing more may be sent */
+    bool renegotiating;            /* OPEN: a handshake is under way */
+    uint8_t renegotiation_records; /* without data, that it has taken */
+    bool send_armed;               /* sending belongs to the ring */
+    bool fin_received;             /* nothing more will be received */
+    bool peer_ended;               /* close_notify came; plain: the FIN was told */
+    bool above_high;  /* the queue went above LR__QUEUE_HIGH and is not below LOW yet */
+    bool read_paused; /* by lr_conn_pause() */
+    bool write_ended; /* by lr_conn_end_write() */
+    bool fin_sent;    /* OPEN, write_ended: nothing more may be sent */
 
     uint16_t held_first, held_last, held_count; /* worker->held */
     lr__buf parked;    /* input older than what is held, copied while the connection may not read */
@@ -223,10 +227,12 @@ void lr__conn_begin_preface(lr_conn *c);
 void lr__conn_take_preface(lr_conn *c, lr_slice *in);
 void lr__conn_take_hello(lr_conn *c, lr_slice *in);     /* HELLO, and after a HelloRetryRequest */
 void lr__conn_take_handshake(lr_conn *c, lr_slice *in); /* one record */
-void lr__conn_decide(lr_conn *c);                       /* goes on with gate->step */
-void lr__conn_begin_handshake(lr_conn *c);              /* all is decided */
-void lr__conn_on_answer(lr__ask *ask);                  /* owns it */
-void lr__conn_cancel_ask(lr_conn *c);                   /* harmless if there is none */
+/* A record without data was part of a renegotiation. False: the connection failed. */
+bool lr__conn_take_renegotiation(lr_conn *c);
+void lr__conn_decide(lr_conn *c);          /* goes on with gate->step */
+void lr__conn_begin_handshake(lr_conn *c); /* all is decided */
+void lr__conn_on_answer(lr__ask *ask);     /* owns it */
+void lr__conn_cancel_ask(lr_conn *c);      /* harmless if there is none */
 void lr__conn_refuse(lr_conn *c, const lr__hello_fault *fault);
 void lr__conn_fail_memory(lr_conn *c); /* in the handshake */
 void lr__conn_mark_queue(lr_conn *c);  /* after output was added: is it above the high mark? */

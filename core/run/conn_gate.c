@@ -81,6 +81,7 @@ static bool make_engine(lr_conn *c)
         status =
             lr__engine_new(c->replica, &c->gate->choice, &c->sealed, &w->buffers, &c->engine, &why);
     if (status == LR_OK) {
+        lr__engine_set_clock(c->engine, &w->now_ns);
         w->live.engines++;
         lr__conn_enter(c, LR__CONN_HANDSHAKE);
         return true;

@@ -171,6 +171,8 @@ static bool advance_record(lr_conn *c, lr_slice *in)
         lr__conn_schedule_flush(c);
     }
     if (status == LR_OK) {
+        if (len == 0 && lr__engine_renegotiation(c->engine) != LR__RENEGOTIATION_NONE)
+            return lr__conn_take_renegotiation(c);
         if (len == 0)
             return lr__conn_count_unproductive(c);
         c->bytes.app_in += len;

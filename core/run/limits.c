@@ -142,6 +142,8 @@ void lr__conn_arm_open(lr_conn *c)
     uint64_t next = after(c->opened_ns, s->lifetime_ms);
 
     next = earlier(next, after(c->active_ns, s->idle_timeout_ms));
+    if (c->renegotiating)
+        next = earlier(next, after(c->renegotiation_ns, s->handshake_timeout_ms));
     next = earlier(next, after(c->send_armed ? c->send_ns : now_ns, s->write_timeout_ms));
     if (next == UINT64_MAX)
         lr__timer_cancel(&c->worker->timers, &c->deadline);
@@ -157,6 +159,14 @@ static void end_politely(lr_conn *c, lr_status status, const char *what, uint32_
     lr__conn_end_because(c, &why);
 }
 
+static void fail_renegotiation(lr_conn *c)
+{
+    lr_error why;
+
+    (void)lr__fail(&why, LR_EHANDSHAKE_TIMEOUT, "the renegotiation took too long");
+    lr__conn_fail(c, &why, false);
+}
+
 void lr__conn_open_deadline(lr_conn *c)
 {
     const lr_server *s = c->part->server;
@@ -164,6 +174,8 @@ void lr__conn_open_deadline(lr_conn *c)
 
     if (c->send_armed && now_ns >= after(c->send_ns, s->write_timeout_ms)) {
         lr_conn_abort(c, LR_EWRITE_TIMEOUT);
+    } else if (c->renegotiating && now_ns >= after(c->renegotiation_ns, s->handshake_timeout_ms)) {
+        fail_renegotiation(c);
     } else if (now_ns >= after(c->active_ns, s->idle_timeout_ms)) {
         /* Where the peer does not take what waits, or a stream has nothing to say, a polite end
          * would make what was cut look whole. */

@@ -7,6 +7,7 @@
 #include "core/run/server.h"
 #include "core/run/worker.h"
 #include "core/run/workers.h"
+#include "core/tls/context.h"
 
 static void table_free(lr__table *table)
 {
@@ -109,10 +110,28 @@ void lr__part_adopt(lr__part *part)
     lr__worker_drop_replicas(part->worker);
 }
 
+/* Where some name demands a certificate of its clients, one that asks for no name of ours is not
+ * served in its place */
+static bool demands_certificates(const lr_names *names)
+{
+    for (uint32_t i = 0; i < names->cap; i++) {
+        const lr_context *context = names->entries[i].context;
+
+        if (context && context->request_cert && context->reject_unauthorized)
+            return true;
+    }
+    return false;
+}
+
 /* Under the lock. */
 static void swap(lr_server *s, lr__table *table)
 {
-    lr__table *old = atomic_exchange(&s->publication.current, table);
+    lr_toggle refuse = s->publication.refuse_unknown;
+    lr__table *old;
+
+    table->refuse_unknown =
+        refuse == LR_ON || (refuse == LR_DEFAULT && demands_certificates(&table->names));
+    old = atomic_exchange(&s->publication.current, table);
 
     old->next_old = s->publication.old;
     s->publication.old = old;

@@ -16,6 +16,7 @@
 #include "core/run/steer.h"
 #include "core/run/worker.h"
 #include "core/run/workers.h"
+#include "core/tls/context.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -23,6 +24,7 @@
 
 enum {
     HANDSHAKE_TIMEOUT_MS = 10000,
+    HANDSHAKE_TIMEOUT_NODE4_MS = 120000,
     BACKLOG = 4096,
     CONN_USER_SIZE_MAX = 65536,
     WORKER_USER_SIZE_MAX = 1 << 20,
@@ -43,6 +45,14 @@ static void adopt_rates(lr__source_rates *rates, const lr_server_options *option
                options->source_connections_burst);
     adopt_rate(&rates->handshakes, &rates->handshakes_burst, options->source_handshakes_per_s,
                options->source_handshakes_burst);
+}
+
+static uint32_t handshake_timeout(const lr_server_options *options)
+{
+    if (options->handshake_timeout_ms != 0)
+        return options->handshake_timeout_ms;
+    return options->context && options->context->node4 ? HANDSHAKE_TIMEOUT_NODE4_MS
+                                                       : HANDSHAKE_TIMEOUT_MS;
 }
 
 static lr_status adopt(lr_server *s, const lr_server_options *given, const char *name,
@@ -70,8 +80,7 @@ static lr_status adopt(lr_server *s, const lr_server_options *given, const char 
     s->worker_user_size = options.worker_user_size;
     s->connection_count_max = options.connection_count_max ? options.connection_count_max : LR_NONE;
     s->on_refused = options.on_refused;
-    s->handshake_timeout_ms =
-        options.handshake_timeout_ms ? options.handshake_timeout_ms : HANDSHAKE_TIMEOUT_MS;
+    s->handshake_timeout_ms = handshake_timeout(&options);
     s->idle_timeout_ms = options.idle_timeout_ms ? options.idle_timeout_ms : LR_NONE;
     s->write_timeout_ms = options.write_timeout_ms ? options.write_timeout_ms : LR_NONE;
     s->lifetime_ms = options.lifetime_ms ? options.lifetime_ms : LR_NONE;

@@ -260,6 +260,7 @@ static lr_status load_policy(lr_context *context, const lr_context_options *opti
 
     if (options->profile != LR_PROFILE_MODERN && !node4)
         return lr__fail(err, LR_EOPTION, "profile: %d is none", (int)options->profile);
+    context->node4 = node4;
     if (options->dhparam_file && options->dhparam.len != 0)
         return lr__fail(err, LR_EOPTION, "dhparam: there is dhparam_file too");
     if (!groups)
@@ -267,6 +268,7 @@ static lr_status load_policy(lr_context *context, const lr_context_options *opti
     LR_TRY(lr__dh_load(&context->dh, options->dhparam_file, options->dhparam,
                        node4 ? LR__DH_BITS_LEAST : LR__DH_BITS_MODERN, err));
     LR_TRY(load_versions(context, options, err));
+    LR_TRY(lr__renegotiation_limit_load(&context->renegotiations, options, err));
     LR_TRY(load_suites(context, options, err));
     LR_TRY(lr__groups_parse(groups, context->groups, &context->group_count, err));
     LR_TRY(load_alpn(context, options->alpn, err));

@@ -11,6 +11,7 @@
 #include "core/tls/dh.h"
 #include "core/tls/identity.h"
 #include "core/tls/names.h"
+#include "core/tls/renegotiation.h"
 #include "core/tls/verify.h"
 
 #include <lockring/context.h>
@@ -38,9 +39,11 @@ struct lr_context {
     uint32_t alpn_count;
     bool alpn_required;
     uint32_t fragment_size_max; /* 0: the server's */
+    bool node4;                 /* LR_PROFILE_NODE4, for defaults that are no context's own */
     bool request_cert, reject_unauthorized;
     uint32_t verify_depth, rsa_bits_min;
     lr__trust trust;
+    lr__renegotiation_limit renegotiations;
     uint8_t policy[32]; /* lr__policy_digest() */
 };
 

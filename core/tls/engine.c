@@ -13,6 +13,7 @@
 #include "core/base/hostname.h"
 #include "core/base/mem.h"
 #include "core/base/status.h"
+#include "core/base/window.h"
 #include "core/tls/alert.h"
 #include "core/tls/peer.h"
 #include "core/tls/wolf.h"
@@ -28,9 +29,22 @@ typedef struct once {
     lr__asking asking;
 } once;
 
+/* What a context that allows renegotiation needs, from the first one on. */
+typedef struct again {
+    lr__renegotiation phase;
+    bool began;   /* wolfSSL has the ClientHello */
+    bool replied; /* and has answered it */
+    bool refused; /* it was one too many */
+    lr__window window;
+    uint64_t at_ns[]; /* of the window, as many as the context's limit */
+} again;
+
 struct lr__engine {
     WOLFSSL *ssl;
-    lr_slice in; /* what is left of the caller's input during a call */
+    lr__replica *replica;
+    const uint64_t *now_ns; /* monotonic; null: no renegotiation is taken */
+    struct again *again;    /* null: none has begun */
+    lr_slice in;            /* what is left of the caller's input during a call */
     lr__buf *out;
     lr__buf_pool *pool;
     struct once *once;    /* null: neither is needed */
@@ -52,6 +66,61 @@ static const uint8_t hello_retry_random[32] = {
     0xcf, 0x21, 0xad, 0x74, 0xe5, 0x9a, 0x61, 0x11, 0xbe, 0x1d, 0x8c, 0x02, 0x1e, 0x65, 0xb8, 0x91,
     0xc2, 0xa2, 0x11, 0x16, 0x7a, 0xbb, 0x8c, 0x5e, 0x07, 0x9e, 0x09, 0xe2, 0xc8, 0xa8, 0x33, 0x9c};
 
+static bool ask_again(lr__engine *engine);
+
+/* The server name must stay (RFC 6066 3 leaves it to the server). wolfSSL 5.9.2 does not look at
+ * that of a second ClientHello where it kept the first one's (src/tls.c, TLSX_SNI_Parse()); a name
+ * that it was told to expect it compares. What was kept is raw, and no string. */
+static bool expect_same_name(WOLFSSL *ssl)
+{
+    void *kept = NULL;
+    unsigned short len = wolfSSL_SNI_GetRequest(ssl, WOLFSSL_SNI_HOST_NAME, &kept);
+    char name[UINT8_MAX + 1];
+
+    if (len == 0)
+        return true;
+    if (len > UINT8_MAX)
+        return false;
+    memcpy(name, kept, len); /* wolfSSL frees its own copy before it makes the next one */
+    return wolfSSL_UseSNI(ssl, WOLFSSL_SNI_HOST_NAME, name, len) == WOLFSSL_SUCCESS;
+}
+
+/* The first record of a handshake behind the handshake, before wolfSSL has any of it. False: it is
+ * one too many, or there is no memory. */
+static bool admit_renegotiation(lr__engine *engine)
+{
+    const lr__renegotiation_limit *limit = &engine->replica->context->renegotiations;
+
+    if (!engine->again) {
+        engine->again = lr__alloc_zero(1, sizeof(*engine->again) + limit->count * sizeof(uint64_t));
+        if (!engine->again) {
+            engine->out_failed = true;
+            return false;
+        }
+        engine->again->window.at_ns = engine->again->at_ns;
+    }
+    if (!engine->now_ns || !lr__window_take(&engine->again->window, *engine->now_ns,
+                                            limit->window_s * UINT64_C(1000000000), limit->count)) {
+        engine->again->refused = true;
+        return false;
+    }
+    engine->again->phase = LR__RENEGOTIATION_BEGUN;
+    engine->again->began = engine->again->replied = false;
+    if (expect_same_name(engine->ssl) && ask_again(engine))
+        return true;
+    engine->out_failed = true;
+    return false;
+}
+
+/* Records of TLS 1.3 do not show what they are, and one in clear is an error. */
+static bool begins_renegotiation(const lr__engine *engine)
+{
+    return engine->done && engine->header[0] == RECORD_HANDSHAKE &&
+           engine->replica->context->renegotiations.count != 0 &&
+           (!engine->again || engine->again->phase == LR__RENEGOTIATION_NONE) &&
+           wolfSSL_version(engine->ssl) == LR_TLS_1_2;
+}
+
 static int on_recv(WOLFSSL *ssl, char *to, int size, void *arg)
 {
     lr__engine *engine = arg;
@@ -71,6 +140,8 @@ static int on_recv(WOLFSSL *ssl, char *to, int size, void *arg)
             engine->record_left = (uint32_t)engine->header[3] << 8 | engine->header[4];
             engine->header_len = 0;
             engine->record_taken = engine->record_left == 0;
+            if (begins_renegotiation(engine) && !admit_renegotiation(engine))
+                return WOLFSSL_CBIO_ERR_GENERAL;
         }
     } else {
         len = len < engine->record_left ? len : engine->record_left;
@@ -94,6 +165,19 @@ static bool is_hello_retry(const char *from, int size)
            memcmp(record + random_at, hello_retry_random, sizeof(hello_retry_random)) == 0;
 }
 
+/* In a renegotiation wolfSSL 5.9.2 takes a further ClientHello for another beginning, at any point
+ * (src/internal.c, DoHandShakeMsgType()), and signs for it: there is one flight of ours that begins
+ * with a handshake record. */
+static bool is_second_reply(lr__engine *engine, const char *from)
+{
+    if (lr__engine_renegotiation(engine) != LR__RENEGOTIATION_BEGUN || from[0] != RECORD_HANDSHAKE)
+        return false;
+    if (engine->again->replied)
+        engine->again->refused = true;
+    engine->again->replied = true;
+    return engine->again->refused;
+}
+
 static int on_send(WOLFSSL *ssl, char *from, int size, void *arg)
 {
     lr__engine *engine = arg;
@@ -103,6 +187,8 @@ static int on_send(WOLFSSL *ssl, char *from, int size, void *arg)
         engine->new_keys--;
     if (!engine->done && is_hello_retry(from, size))
         engine->hello_retry = true;
+    if (is_second_reply(engine, from))
+        return WOLFSSL_CBIO_ERR_GENERAL;
     if (!lr__buf_append(engine->out, engine->pool, lr_slice_of(from, (size_t)size))) {
         engine->out_failed = true;
         return WOLFSSL_CBIO_ERR_GENERAL;
@@ -117,8 +203,7 @@ static int on_new_keys(WOLFSSL *ssl, void *arg)
 {
     lr__engine *engine = arg;
 
-    (void)ssl;
-    if (engine && engine->done) {
+    if (engine && engine->done && wolfSSL_version(ssl) == LR_TLS_1_3) {
         engine->key_update = true;
         if (++engine->new_keys > 1)
             return OUT_OF_ORDER_E;
@@ -203,6 +288,16 @@ static lr_status begin_once(lr__engine *engine, lr__replica *replica, const lr__
     return LR_OK;
 }
 
+/* A renegotiation of a context that asks asks again. */
+static bool ask_again(lr__engine *engine)
+{
+    lr__gate_choice choice = {0};
+    lr_error err;
+
+    LR_DCHECK(!engine->once);
+    return begin_once(engine, engine->replica, &choice, &err) == LR_OK;
+}
+
 static void end_once(lr__engine *engine)
 {
     if (!engine->once)
@@ -224,6 +319,7 @@ lr_status lr__engine_new(lr__replica *replica, const lr__gate_choice *choice, lr
         return lr__fail(err, LR_ENOMEM, "engine: out of memory");
     engine->out = out;
     engine->pool = pool;
+    engine->replica = replica;
     LR_DCHECK(choice->identity < replica->context->identity_count);
     engine->ssl = wolfSSL_new(replica->ctx[choice->identity]);
     if (!engine->ssl) {
@@ -250,6 +346,7 @@ void lr__engine_free(lr__engine *engine)
         return;
     wolfSSL_free(engine->ssl);
     end_once(engine);
+    lr__free(engine->again);
     lr__free_wiped(engine, sizeof(*engine));
 }
 
@@ -302,6 +399,15 @@ static lr_status fail_by_alert(lr__engine *engine, int alert, lr_error *err, con
     return LR_EALERT;
 }
 
+static lr_status fail_renegotiation(lr__engine *engine, lr_error *err)
+{
+    lr__engine_alert(engine, LR__ALERT_HANDSHAKE_FAILURE);
+    (void)lr__fail(err, LR_ERENEGOTIATION, "%s", lr_status_text(LR_ERENEGOTIATION));
+    if (err)
+        err->tls_alert = LR__ALERT_HANDSHAKE_FAILURE;
+    return LR_ERENEGOTIATION;
+}
+
 /* The failure of the last wolfSSL call, told and answered: the peer gets the alert that the RFC
  * asks for if wolfSSL queued none (guide: several of its failures end silently). */
 static lr_status fail(lr__engine *engine, int native, lr_error *err, const char *what)
@@ -312,6 +418,8 @@ static lr_status fail(lr__engine *engine, int native, lr_error *err, const char 
     (void)wolfSSL_get_alert_history(engine->ssl, &history);
     if (engine->out_failed || native == MEMORY_E || native == MEMORY_ERROR)
         return lr__fail(err, LR_ENOMEM, "%s: out of memory", what);
+    if (engine->again && engine->again->refused)
+        return fail_renegotiation(engine, err);
     if (is_peer_alert(engine, native, &history))
         return fail_by_alert(engine, history.last_rx.code, err, what);
     if (history.last_tx.level == alert_fatal)
@@ -384,6 +492,50 @@ void lr__engine_hello_passed(lr__engine *engine)
     engine->hello_retry = false;
 }
 
+/* Data in the middle of a renegotiation: wolfSSL's handshake stops for it, and the next call has it
+ * without a byte more of input. */
+static int read_record(lr__engine *engine, uint8_t *out, int cap)
+{
+    int ret = wolfSSL_read(engine->ssl, out, cap);
+
+    if (ret <= 0 && lr__engine_renegotiation(engine) == LR__RENEGOTIATION_BEGUN &&
+        wolfSSL_get_error(engine->ssl, ret) == APP_DATA_READY) {
+        LR_DCHECK(engine->record_taken);
+        ret = wolfSSL_read(engine->ssl, out, cap);
+    }
+    return ret;
+}
+
+static void move_renegotiation(lr__engine *engine)
+{
+    if (!wolfSSL_is_init_finished(engine->ssl))
+        engine->again->began = true;
+    else if (engine->again->began)
+        engine->again->phase = LR__RENEGOTIATION_DONE;
+}
+
+void lr__engine_set_clock(lr__engine *engine, const uint64_t *now_ns)
+{
+    engine->now_ns = now_ns;
+}
+
+lr__renegotiation lr__engine_renegotiation(const lr__engine *engine)
+{
+    return engine->again ? engine->again->phase : LR__RENEGOTIATION_NONE;
+}
+
+lr_status lr__engine_end_renegotiation(lr__engine *engine, lr__peer **peer, lr_error *err)
+{
+    const char *what = NULL;
+
+    LR_DCHECK(lr__engine_renegotiation(engine) == LR__RENEGOTIATION_DONE);
+    engine->again->phase = LR__RENEGOTIATION_NONE;
+    if (!is_peer_sound(engine))
+        what = "renegotiation: client certificate";
+    *peer = lr__engine_take_peer(engine);
+    return what ? fail(engine, OUT_OF_ORDER_E, err, what) : LR_OK;
+}
+
 lr_status lr__engine_read(lr__engine *engine, lr_slice *in, uint8_t *out, size_t cap, size_t *len,
                           lr_error *err)
 {
@@ -393,8 +545,12 @@ lr_status lr__engine_read(lr__engine *engine, lr_slice *in, uint8_t *out, size_t
     LR_DCHECK(engine->done && cap >= 16384);
     *len = 0;
     begin_call(engine, *in);
-    ret = wolfSSL_read(engine->ssl, out, (int)cap);
+    ret = read_record(engine, out, (int)cap);
     *in = end_call(engine);
+    if (engine->once && engine->once->asking.refused)
+        return refuse_peer(engine, err);
+    if (engine->again && engine->again->phase == LR__RENEGOTIATION_BEGUN)
+        move_renegotiation(engine);
     if (ret > 0) {
         *len = (size_t)ret;
         return LR_OK;

@@ -15,6 +15,7 @@
 #include <lockring/bytes.h>
 
 typedef struct lr__engine lr__engine;
+struct lr__peer;
 
 /* What the gate decided from the ClientHello, before any WOLFSSL exists. */
 typedef struct lr__gate_choice {
@@ -55,6 +56,22 @@ lr_status lr__engine_read(lr__engine *engine, lr_slice *in, uint8_t *out, size_t
 
 /* Did the last read take a KeyUpdate? */
 bool lr__engine_saw_key_update(const lr__engine *engine);
+
+/* In TLS 1.2, where the context allows it, a client may begin a handshake anew; data goes on both
+ * ways meanwhile. Each is counted at its start, before wolfSSL has any of it: the one above the
+ * limit fails the read that finds it with LR_ERENEGOTIATION. */
+typedef enum lr__renegotiation {
+    LR__RENEGOTIATION_NONE,
+    LR__RENEGOTIATION_BEGUN,
+    LR__RENEGOTIATION_DONE /* until lr__engine_end_renegotiation() */
+} lr__renegotiation;
+
+/* The clock of the limit, monotonic; must live as long as the engine. Without it the
+ * first one is one too many. */
+void lr__engine_set_clock(lr__engine *engine, const uint64_t *now_ns);
+lr__renegotiation lr__engine_renegotiation(const lr__engine *engine); /* after a read */
+/* DONE: what the client has shown of itself is *peer's, as by lr__engine_take_peer(). */
+lr_status lr__engine_end_renegotiation(lr__engine *engine, struct lr__peer **peer, lr_error *err);
 
 /* Seals bytes (1..lr__engine_fragment_max()) as one record. */
 lr_status lr__engine_write(lr__engine *engine, lr_slice bytes, lr_error *err);

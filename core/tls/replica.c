@@ -102,7 +102,8 @@ static lr_status set_policy(WOLFSSL_CTX *ctx, const lr_context *context, lr_erro
         return lr__tls_fail(err, LR_ETLS, ret, "switching tickets off");
     if (context->version_max == LR_TLS_1_3)
         (void)wolfSSL_CTX_set_max_early_data(ctx, LR__EARLY_SKIP_MAX); /* none is accepted */
-    (void)wolfSSL_CTX_set_options(ctx, WOLFSSL_OP_NO_RENEGOTIATION);
+    if (context->renegotiations.count == 0)
+        (void)wolfSSL_CTX_set_options(ctx, WOLFSSL_OP_NO_RENEGOTIATION);
     if (wolfSSL_CTX_set_group_messages(ctx) != WOLFSSL_SUCCESS)
         return lr__fail(err, LR_ETLS, "wolfSSL does not group messages");
     if (!lr__engine_set_io(ctx))

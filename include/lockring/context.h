@@ -103,6 +103,15 @@ typedef struct lr_context_options {
     lr_slice pkcs12;            /* the same from memory */
     uint32_t fragment_size_max; /* of the connections that use it, 512..16384, unless they set their
                                  * own; default: the server's (S85) */
+    uint32_t renegotiation_count; /* renegotiations that a client of TLS 1.2 may begin in any span
+                                   * of renegotiation_window_s, 1..64, LR_NONE: none, each is
+                                   * answered with no_renegotiation and the connection lives on. The
+                                   * one above the limit ends its connection with LR_ERENEGOTIATION.
+                                   * Certificate and server name of the client must stay. Where any
+                                   * are allowed, every connection of TLS 1.2 keeps what a handshake
+                                   * needs. Default: that of the process; else none, 3 in
+                                   * LR_PROFILE_NODE4 (S3) */
+    uint32_t renegotiation_window_s; /* up to 604800; default: that of the process; else 600 (S4) */
 } lr_context_options;
 #define LR_CONTEXT_OPTIONS .size = sizeof(lr_context_options)
 
@@ -119,6 +128,11 @@ LR_API LR_ANY void lr_context_release(lr_context *context);       /* null is all
  * program. Contexts that are already made keep theirs. Suites and groups of them that OpenSSL has
  * and lockring has not add nothing here. (S9) */
 LR_API LR_ANY LR_NODISCARD lr_status lr_ciphers_default_set(const char *list, lr_error *err);
+
+/* The limit of contexts whose options name none; a zero takes its half of it back. Contexts that
+ * are already made keep theirs. (S6) */
+LR_API LR_ANY LR_NODISCARD lr_status lr_renegotiation_default_set(uint32_t count, uint32_t window_s,
+                                                                  lr_error *err);
 
 /* The names (IANA's) of all suites that a list may name; a null ends them. Static. (S132) */
 LR_API LR_ANY const char *const *lr_ciphers(void);

@@ -65,7 +65,8 @@ typedef struct lr_server_options {
     void *user;                    /* lr_server_user() */
     uint32_t conn_user_size;       /* zeroed bytes behind lr_conn_user(), at most 64 KB; default
                                     * 0 */
-    uint32_t handshake_timeout_ms; /* absolute, from accept to on_secure; default 10 s (S120) */
+    uint32_t handshake_timeout_ms; /* absolute, from accept to on_secure; default 10 s, where the
+                                    * context has LR_PROFILE_NODE4 120 s (S120) */
     uint32_t idle_timeout_ms;      /* no byte either way; default: none */
     uint32_t fragment_size_max;    /* 512..16384, where the context has none; default 16384 (S85) */
     uint32_t worker_user_size;     /* zeroed bytes behind lr_server_worker_user(), at most 1 MB */
@@ -76,7 +77,8 @@ typedef struct lr_server_options {
     void (*on_refused)(lr_worker *w, lr_server *s, lr_status why);
     lr_toggle refuse_unknown_name; /* a name that no pattern matches ends the handshake with
                                     * unrecognized_name (a client without a name gets the server's
-                                    * context); default: off */
+                                    * context); default: on as soon as a name's context demands
+                                    * certificates of its clients, else off */
     uint32_t write_timeout_ms;     /* the peer takes nothing of what is being sent: reset; default:
                                     * none */
     uint32_t lifetime_ms;          /* from accept on, then it is ended; default: none */

@@ -17,13 +17,13 @@ DEFAULT = re.compile(r"[Dd]efault:? (\S*[^\s.,;:])")
 
 def of_help(text):
     """Option: what stands behind its name, up to the next option."""
-    parts = re.split(r"(?m)^  (--[a-z-]+)", text.split("\n\nReady:")[0])
+    parts = re.split(r"(?m)^  (--[a-z0-9-]+)", text.split("\n\nReady:")[0])
     return {name: re.sub(r"\s+", " ", rest) for name, rest in zip(parts[1::2], parts[2::2])}
 
 
 def of_page(text):
     """Option: its value, "" for none, and what is said of it."""
-    parts = re.split(r"(?m)^\.It Fl Fl ([a-z-]+)(?: Ar (\S+))?$", text)
+    parts = re.split(r"(?m)^\.It Fl Fl ([a-z0-9-]+)(?: Ar (\S+))?$", text)
     rows = zip(parts[1::3], parts[2::3], parts[3::3])
     return {"--" + name: (value or "", re.split(r"(?m)^\.(?:El|It)\b", rest)[0])
             for name, value, rest in rows}

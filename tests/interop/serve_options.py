@@ -22,9 +22,8 @@ BINARY = ""
 FILES = ""
 
 NOT_AVAILABLE = [
-    "--pkcs12=x", "--sni=a=b,c", "--ca=x", "--crl=x", "--request-cert", "--require-cert",
-    "--profile=modern", "--ticket-keys=x", "--ticket-lifetime=1",
-    "--ticket-rotation=1", "--ticket-count=1", "--no-tickets", "--renegotiation=3/600",
+    "--ticket-keys=x", "--ticket-lifetime=1",
+    "--ticket-rotation=1", "--ticket-count=1", "--no-tickets",
 ]
 
 BAD_VALUES = [
@@ -33,7 +32,8 @@ BAD_VALUES = [
     ("--listen", "[]:8443"), ("--listen", "unix:"), ("--listen", "unix:/" + 120 * "x"),
     ("--source-connections", "0"), ("--source-connections", "5/"), ("--source-handshakes", "/5"),
     ("--source-handshakes", "a/5"), ("--max-half-open", "0"), ("--write-timeout", "-1"),
-    ("--lifetime", "soon"), ("--stats", "0.0.0.0:0"), ("--stats", "9090"),
+    ("--lifetime", "soon"), ("--profile", "old"), ("--sni", "name=cert"), ("--sni", "=cert,key"),
+    ("--sni", "name=cert,key,"), ("--stats", "0.0.0.0:0"), ("--stats", "9090"),
     ("--root", "no/such/directory"), ("--max-connections", "0"), ("--max-connections", "many"),
     ("--stall-threshold", "-1"),
     ("--ciphers", "TLS_AES_128_GCM_SHA256:NONSUCH"), ("--passphrase-file", "none"),
@@ -41,7 +41,9 @@ BAD_VALUES = [
     ("--workers", "-1"), ("--workers", " 1"), ("--workers", "1x"),
     ("--workers", "99999999999999999999"),
     ("--pin", "on"), ("--ring", "kqueue"), ("--min-version", "1.1"), ("--max-version", "1.4"),
-    ("--handler", "teapot"),
+    ("--handler", "teapot"), ("--renegotiation", "3"), ("--renegotiation", "3/"),
+    ("--renegotiation", "65/600"), ("--renegotiation", "3/0"), ("--renegotiation", "3/604801"),
+    ("--renegotiation", "-1/600"), ("--renegotiation", "3/600s"), ("--renegotiation", "/600"),
     ("--access-log", "no/such/directory/log"), ("--fragment", "511"),
     ("--fragment", "16385"), ("--fragment", "ramp:4096,65536,16384,1000"), ("--fragment", "cwnd"),
     ("--handshake-timeout", "0"), ("--handshake-timeout", "4294967295"),
@@ -59,7 +61,8 @@ AVAILABLE = [
     "--root", "--access-log", "--passphrase-file", "--ciphers", "--max-connections",
     "--stall-threshold", "--check-config", "--proxy-protocol",
     "--max-half-open", "--source-connections",
-    "--source-handshakes", "--write-timeout", "--lifetime", "--stats",
+    "--source-handshakes", "--renegotiation", "--write-timeout", "--lifetime", "--stats",
+    "--pkcs12", "--sni", "--ca", "--crl", "--request-cert", "--require-cert", "--profile",
 ]
 
 
@@ -292,6 +295,69 @@ class Serving(unittest.TestCase):
                     given = ssl.DER_cert_to_PEM_cert(tls.getpeercert(binary_form=True))
                 with open(path(f"{name}.pem"), encoding="ascii") as file:
                     self.assertEqual(given, file.read())
+
+    def test_names_get_their_certificates_and_demand_theirs(self):
+        sni = ["--sni", f"*.example.org={path('rsa.pem')},{path('rsa.key')}",
+               "--sni", f"vip.example.org={path('rsa.pem')},{path('rsa.key')},{path('ec.pem')}"]
+        pair = ["--cert", path("ec.pem"), "--key", path("ec.key")]
+
+        def given(name, context=None):
+            raw = socket.create_connection(("127.0.0.1", port), PATIENCE_S)
+            with raw, (context or client()).wrap_socket(raw, server_hostname=name) as tls:
+                tls.sendall(b"ping")
+                self.assertEqual(tls.recv(4), b"ping")
+                return ssl.DER_cert_to_PEM_cert(tls.getpeercert(binary_form=True))
+
+        with open(path("rsa.pem"), encoding="ascii") as file:
+            rsa = file.read()
+        with serving(*pair, *sni) as ready:
+            port = port_of(ready[0])
+            self.assertEqual(given("a.example.org"), rsa)
+            with self.assertRaises(OSError):
+                given("vip.example.org")  # without a certificate
+            with self.assertRaises(OSError):
+                given("other.invalid")  # a name demands certificates: no way round it
+            known = client()
+            known.load_cert_chain(path("ec.pem"), path("ec.key"))
+            self.assertEqual(given("vip.example.org", known), rsa)
+
+    def test_a_certificate_is_demanded_of_every_client(self):
+        pair = ["--cert", path("ec.pem"), "--key", path("ec.key"), "--ca", path("ec.pem")]
+        known = client()
+        known.load_cert_chain(path("ec.pem"), path("ec.key"))
+        for option, without in (("--require-cert", False), ("--request-cert", True)):
+            with serving(*pair, option) as ready:
+                with connect(port_of(ready[0]), known) as tls:
+                    tls.sendall(b"ping")
+                    self.assertEqual(tls.recv(4), b"ping")
+                try:
+                    with connect(port_of(ready[0])) as tls:
+                        tls.sendall(b"ping")
+                        served = tls.recv(4) == b"ping"
+                except OSError:
+                    served = False
+                self.assertEqual(served, without, option)
+
+    def test_info_tells_of_the_clients_certificate(self):
+        pair = ["--cert", path("ec.pem"), "--key", path("ec.key"), "--ca", path("ec.pem")]
+        known = client()
+        known.load_cert_chain(path("ec.pem"), path("ec.key"))
+        with serving(*pair, "--request-cert", handler="http") as ready:
+            for context, authorized, subject in ((known, True, "CN=ec"), (client(), False, None)):
+                with connect(port_of(ready[0]), context) as tls:
+                    tls.sendall(b"GET /info HTTP/1.0\r\n\r\n")
+                    info = json.loads(tls.makefile("rb").read().split(b"\r\n\r\n", 1)[1])
+                self.assertEqual((info["authorized"], info["peer_subject"]), (authorized, subject))
+                self.assertEqual(info["authorization_error"] is None, authorized)
+
+    def test_pkcs12_goes_with_no_pair(self):
+        subprocess.run(["openssl", "pkcs12", "-export", "-in", path("ec.pem"), "-inkey",
+                        path("ec.key"), "-out", path("ec.p12"), "-passout", "pass:open sesame"],
+                       check=True, capture_output=True)
+        result = run("--pkcs12", path("ec.p12"), "--cert", path("ec.pem"), "--key", path("ec.key"))
+        self.assertEqual((result.returncode, result.stdout), (2, ""))
+        with serving("--pkcs12", path("ec.p12"), "--passphrase-file", path("right.pass")) as ready:
+            connect(port_of(ready[0])).close()
 
     def test_suites_in_the_order_of_the_server(self):
         with serving("--ciphers", "TLS_CHACHA20_POLY1305_SHA256:TLS_AES_128_GCM_SHA256") as ready:

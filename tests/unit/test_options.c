@@ -5,6 +5,7 @@
 
 #include "core/base/compiler.h"
 #include "core/base/mem.h"
+#include "core/run/server.h"
 #include "core/tls/rand.h"
 
 #include <lockring/lockring.h>
@@ -275,6 +276,31 @@ static void values_out_of_their_range_are_named(void **state)
     assert_non_null(strstr(err.text, "ring"));
 }
 
+static uint32_t handshake_timeout_with(lr_profile profile, uint32_t given)
+{
+    lr_context_options options = {LR_CONTEXT_OPTIONS, .self_signed = "localhost",
+                                  .profile = profile};
+    lr_server_options with = {LR_SERVER_OPTIONS, .handlers = &handlers,
+                              .handshake_timeout_ms = given};
+    lr_server *server;
+    uint32_t timeout;
+
+    assert_int_equal(lr_context_new(&options, &with.context, &err), LR_OK);
+    assert_int_equal(lr_server_new(workers, &with, &server, &err), LR_OK);
+    timeout = server->handshake_timeout_ms;
+    lr_server_free(server);
+    lr_context_release(with.context);
+    return timeout;
+}
+
+static void the_profile_of_its_context_decides_a_servers_handshake_timeout(void **state)
+{
+    (void)state;
+    assert_int_equal(handshake_timeout_with(LR_PROFILE_MODERN, 0), 10000);
+    assert_int_equal(handshake_timeout_with(LR_PROFILE_NODE4, 0), 120000);
+    assert_int_equal(handshake_timeout_with(LR_PROFILE_NODE4, 5000), 5000);
+}
+
 int main(void)
 {
 #define OPTIONS_TEST(name) cmocka_unit_test_setup_teardown(name, new_workers, free_workers)
@@ -287,6 +313,7 @@ int main(void)
         OPTIONS_TEST(lr_run_checks_its_options_before_anything_else),
         OPTIONS_TEST(workers_need_no_options_and_servers_do),
         OPTIONS_TEST(values_out_of_their_range_are_named),
+        OPTIONS_TEST(the_profile_of_its_context_decides_a_servers_handshake_timeout),
     };
 
     return cmocka_run_group_tests(tests, enter, leave);

@@ -71,6 +71,7 @@ set(LOCKRING_TLS_SOURCES
     core/tls/pkcs12.c
     core/tls/policy.c
     core/tls/rand.c
+    core/tls/renegotiation.c
     core/tls/replica.c
     core/tls/selfsign.c
     core/tls/sni.c
@@ -93,6 +94,7 @@ set(LOCKRING_RUN_SOURCES
     core/run/conn_get.c
     core/run/conn_preface.c
     core/run/conn_read.c
+    core/run/conn_renegotiate.c
     core/run/conn_write.c
     core/run/file.c
     core/run/hello.c
