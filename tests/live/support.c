@@ -200,6 +200,7 @@ static live_recorder *recorder_of(lr_conn *c)
 __attribute__((format(printf, 4, 5))) static void record(lr_conn *c, live_hook hook, lr_slice bytes,
                                                          const char *format, ...)
 {
+    void (*act)(lr_conn *, live_hook, lr_slice, live_recorder *);
     live_recorder *recorder = recorder_of(c);
     live_events *events = &recorder->events;
     va_list args;
@@ -214,8 +215,9 @@ __attribute__((format(printf, 4, 5))) static void record(lr_conn *c, live_hook h
     events->secured += hook == LIVE_SECURE;
     (void)pthread_cond_broadcast(&events->changed);
     (void)pthread_mutex_unlock(&events->mutex);
-    if (recorder->act)
-        recorder->act(c, hook, bytes, recorder);
+    act = recorder->act;
+    if (act)
+        act(c, hook, bytes, recorder);
     else
         live_echo(c, hook, bytes);
     if (hook != LIVE_CLOSE)

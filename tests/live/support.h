@@ -95,8 +95,9 @@ typedef enum live_hook {
 typedef struct live_recorder {
     live_events events;
     _Atomic bool quiet; /* only counts */
-    void (*act)(lr_conn *c, live_hook hook, lr_slice bytes, struct live_recorder *recorder);
-    void *arg; /* of the test */
+    /* May be set while the server runs, before the client that needs it comes. */
+    void (*_Atomic act)(lr_conn *c, live_hook hook, lr_slice bytes, struct live_recorder *recorder);
+    void *_Atomic arg; /* of the test */
     _Atomic uint64_t workers_started, workers_stopped;
 } live_recorder;
 
