@@ -308,8 +308,11 @@ static int serve(const serve_options *options)
 
 int main(int argc, char **argv)
 {
-    serve_options options;
+    static serve_options options; /* large */
     int verdict = serve_options_parse(&options, argc, argv);
 
-    return verdict == SERVE_GO_ON ? serve(&options) : verdict;
+    if (verdict == SERVE_GO_ON)
+        verdict = serve(&options);
+    serve_options_fini(&options);
+    return verdict;
 }

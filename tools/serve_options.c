@@ -701,3 +701,10 @@ int serve_options_parse(serve_options *out, int argc, char **argv)
     }
     return check_together(out) ? SERVE_GO_ON : SERVE_EXIT_OPTION;
 }
+
+void serve_options_fini(serve_options *options)
+{
+    for (uint32_t i = 0; i < options->name_count; i++)
+        free((char *)(uintptr_t)options->names[i].pattern);
+    options->name_count = 0;
+}

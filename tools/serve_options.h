@@ -33,7 +33,7 @@ typedef struct serve_listen {
     const char *path; /* of a unix socket; null: host and port */
 } serve_listen;
 
-/* NAME=CERT,KEY[,CA]; the strings are pieces of a copy that lives as long as the process. */
+/* NAME=CERT,KEY[,CA]; the strings are pieces of one block, pattern is its begin. */
 typedef struct serve_name {
     const char *pattern, *cert_file, *key_file, *ca_file; /* ca_file may be null */
 } serve_name;
@@ -82,5 +82,7 @@ typedef struct serve_options {
  * which it has answered on standard output. SERVE_EXIT_OPTION: it has said on standard error, in
  * one line, which option is wrong. */
 int serve_options_parse(serve_options *out, int argc, char **argv);
+/* Frees the copies in it, whatever the verdict was. */
+void serve_options_fini(serve_options *options);
 
 #endif

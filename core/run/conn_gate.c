@@ -134,11 +134,13 @@ static void feed_message(lr_conn *c)
 
 void lr__conn_begin_handshake(lr_conn *c)
 {
+    bool was_parked = c->state == LR__CONN_PARKED;
+
     if (!make_engine(c))
         return;
     feed_message(c);
-    if (!lr__conn_is_over(c))
-        lr__conn_schedule_ready(c); /* for what came while it was parked */
+    if (was_parked && !lr__conn_is_over(c))
+        lr__conn_schedule_ready(c); /* for what came meanwhile; else its input is being worked on */
 }
 
 static void on_hello_complete(lr_conn *c)

@@ -61,31 +61,41 @@ class Clients:
 
 
 def start(binary, ring, port):
+    """The server and its port; what it says if it does not listen stands on standard error."""
     server = subprocess.Popen([binary, "--listen", f"127.0.0.1:{port}", "--share-port", "--ring",
                                ring], stdout=subprocess.PIPE, text=True)
-    return server, int(server.stdout.readline().split(":")[1].split()[0])
+    line = server.stdout.readline()
+    if not line.startswith("listening on "):
+        server.stdout.close()
+        raise AssertionError(f"no start: exit status {server.wait(PATIENCE_S)}")
+    return server, int(line.split(":")[1].split()[0])
 
 
 def stop(server):
     server.send_signal(signal.SIGTERM)
     server.stdout.close()
-    return server.wait(PATIENCE_S)
+    status = server.wait(PATIENCE_S)
+    return f"exit status {status}" if status != 0 else ""
 
 
 def restart_often(binary, ring):
     """What went wrong."""
-    statuses = []
+    wrong = []
     server, port = start(binary, ring, 0)
     clients = Clients(port)
-    for _ in range(RESTARTS):
-        for _ in range(BETWEEN):
-            clients.answers.acquire(timeout=PATIENCE_S)
-        new, _ = start(binary, ring, port)
-        statuses.append(stop(server))
-        server = new
-    clients.end()
-    statuses.append(stop(server))
-    return clients.failures + [f"exit status {status}" for status in statuses if status != 0]
+    try:
+        for _ in range(RESTARTS):
+            for _ in range(BETWEEN):
+                assert clients.answers.acquire(timeout=PATIENCE_S), "no answers"
+            new, _ = start(binary, ring, port)
+            wrong.append(stop(server))
+            server = new
+    except AssertionError as error:
+        wrong.append(str(error))
+    finally:
+        clients.end()
+        wrong.append(stop(server))
+    return clients.failures + [text for text in wrong if text]
 
 
 def own_network():
@@ -98,7 +108,8 @@ def own_network():
 
 def main():
     if len(sys.argv) == 2:
-        inside = ["unshare", "--map-root-user", "--net"]
+        # As another user one has to be root of one's own users too, and the rings count then.
+        inside = ["unshare", *(["--map-root-user"] if os.geteuid() != 0 else []), "--net"]
         if subprocess.run([*inside, "true"], capture_output=True, check=False).returncode != 0:
             print("restart: unshare(1) may not make a network here")
             return 77

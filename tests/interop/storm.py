@@ -120,6 +120,7 @@ def disturb(server, command, stats):
 
 def storm(command, stats):
     server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    the_storm = None
     try:
         line = server.stdout.readline()
         found = re.match(r"listening on 127\.0\.0\.1:(\d+) ", line)
@@ -144,6 +145,9 @@ def storm(command, stats):
             server.kill()
             server.wait()
         server.stdout.close()
+        if the_storm:  # nobody waits for what will not come
+            the_storm.begun.abort()
+            the_storm.told_to_end.set()
 
 
 def command_of(binary, folder, ring, stats):

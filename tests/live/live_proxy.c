@@ -67,7 +67,7 @@ static void note_header(lr_conn *c, const lr_proxy_header *header)
 }
 
 typedef struct play_plan {
-    bool plain;
+    bool plain, quiet;                /* quiet: no addresses are noted */
     const char *sender, *host, *path; /* host: 127.0.0.1; path: of a unix socket instead */
     void (*tune)(lr_server_options *options);
 } play_plan;
@@ -91,7 +91,7 @@ static void play_open_with(play *p, void **state, const play_plan *given)
         listen.host = given->host ? given->host : "127.0.0.1";
     memset(p, 0, sizeof(*p));
     live_recorder_init(&p->recorder);
-    p->recorder.act = note_addresses;
+    p->recorder.act = given->quiet ? NULL : note_addresses;
     p->recorder.arg = p;
     p->plain = given->plain;
     handlers.on_preface = on_preface;
@@ -444,8 +444,7 @@ static void a_sender_of_ipv4_is_known_on_a_listener_for_both_families(void **sta
     play p;
 
     make_v1(&in);
-    play_open_with(&p, state, &(play_plan){.sender = "127.0.0.0/8", .host = "::"});
-    p.recorder.act = NULL;
+    play_open_with(&p, state, &(play_plan){.quiet = true, .sender = "127.0.0.0/8", .host = "::"});
     visit(&p, &in, 0);
     expect(&p, 1, "open header:1, secure data:4 end close:clean ");
     play_close(&p);

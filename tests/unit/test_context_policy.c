@@ -289,6 +289,19 @@ static void keys_are_left_out_of_core_dumps(void **state)
     lr_context_release(context);
 }
 
+/* A sanitizer keeps copies of its own and forbids to look at what is freed: nothing is told there.
+ */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define SANITIZED true
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define SANITIZED true
+#endif
+#endif
+#ifndef SANITIZED
+#define SANITIZED false
+#endif
+
 /* How often the bytes lie in what a core dump would hold of the heap. wolfSSL 5.9.2 leaves numbers
  * on the stack when it has signed: that cannot be seen to from here. */
 static uint32_t count_dumped(const uint8_t *bytes, size_t len)
@@ -337,6 +350,10 @@ static void no_copy_of_a_key_is_left_where_it_would_be_dumped(void **state)
     size_t at = 0;
 
     (void)state;
+    if (SANITIZED) {
+        lr_context_release(context);
+        skip();
+    }
     assert_int_equal(lr__replica_new(context, &replica, &err), LR_OK);
     while (identity->key[at] != 0x04 || identity->key[at + 1] != 32) /* OCTET STRING of 32 */
         at++;
