@@ -368,7 +368,8 @@ def insert(port, version, stage, wire):
 def rows():
     for name, versions, change in HELLOS:
         for version in versions:
-            yield (name, "first", version), lambda port, v=version, c=change: spoiled_hello(port, v, c)
+            yield ((name, FIRST, version),
+                   lambda port, v=version, c=change: spoiled_hello(port, v, c))
     for stage in STAGES:
         for name, wire in INSERTS:
             for version in (V12, V13):
