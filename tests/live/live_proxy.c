@@ -453,7 +453,7 @@ static void a_sender_of_ipv4_is_known_on_a_listener_for_both_families(void **sta
 static void a_sender_on_a_unix_socket_is_known_by_that(void **state)
 {
     static const char path[] = "@lockring-live-proxy";
-    const play_plan plan = {.plain = true, .sender = "unix:", .path = path};
+    const play_plan plan = {.plain = true, .quiet = true, .sender = "unix:", .path = path};
     struct sockaddr_un un = {.sun_family = AF_UNIX};
     proxy_bytes in;
     char got[4];
@@ -464,7 +464,6 @@ static void a_sender_on_a_unix_socket_is_known_by_that(void **state)
     proxy_add(&in, "ping", 4);
     memcpy(un.sun_path + 1, path + 1, sizeof(path) - 2);
     play_open_with(&p, state, &plan);
-    p.recorder.act = NULL;
     sock = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     assert_int_equal(
         connect(sock, (const struct sockaddr *)&un,
@@ -487,10 +486,11 @@ static void a_source_is_the_client_that_the_header_tells(void **state)
     uint64_t n = 0;
     play p;
 
-    play_open_with(
-        &p, state,
-        &(play_plan){.plain = true, .sender = "127.0.0.1", .tune = one_connection_per_second});
-    p.recorder.act = NULL;
+    play_open_with(&p, state,
+                   &(play_plan){.plain = true,
+                                .quiet = true,
+                                .sender = "127.0.0.1",
+                                .tune = one_connection_per_second});
     for (int i = 0; i < 40; i++) {
         const char *to = i % 2 == 0 ? "198.51.100.1" : "::1";
 
