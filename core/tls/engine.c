@@ -20,7 +20,13 @@
 
 #include <string.h>
 
-enum { RECORD_ALERT = 21, RECORD_HANDSHAKE = 22, MESSAGE_SERVER_HELLO = 2 };
+enum {
+    RECORD_ALERT = 21,
+    RECORD_HANDSHAKE = 22,
+    RECORD_DATA = 23,
+    MESSAGE_SERVER_HELLO = 2,
+    RECORD_MAX = 16384 + 2048 /* RFC 5246 6.2.3 */
+};
 
 /* What lives until the handshake is done. */
 typedef struct once {
@@ -54,6 +60,7 @@ struct lr__engine {
     uint8_t header_len;                /* header bytes of the current record handed out */
     uint8_t new_keys;                  /* key changes less answers in this call */
     bool key_update;                   /* this call took one */
+    bool is_empty;                     /* the last record has no body: it is refused */
     bool record_taken;                 /* this call has handed out a record's end */
     bool out_failed;                   /* there was no memory for output */
     bool hello_retry;                  /* a HelloRetryRequest is out and its answer not yet in */
@@ -139,7 +146,12 @@ static int on_recv(WOLFSSL *ssl, char *to, int size, void *arg)
         if (engine->header_len == LR__RECORD_HEADER) {
             engine->record_left = (uint32_t)engine->header[3] << 8 | engine->header[4];
             engine->header_len = 0;
+            /* In clear only data may be empty (RFC 5246 6.2.1, RFC 8446 5.1), and what is sealed
+             * never is. wolfSSL 5.9.2 would answer record_overflow. */
+            engine->is_empty = engine->record_left == 0 && engine->header[0] != RECORD_DATA;
             engine->record_taken = engine->record_left == 0;
+            if (engine->is_empty)
+                return WOLFSSL_CBIO_ERR_GENERAL;
             if (begins_renegotiation(engine) && !admit_renegotiation(engine))
                 return WOLFSSL_CBIO_ERR_GENERAL;
         }
@@ -408,12 +420,23 @@ static lr_status fail_renegotiation(lr__engine *engine, lr_error *err)
     return LR_ERENEGOTIATION;
 }
 
+/* wolfSSL 5.9.2 calls a ChangeCipherSpec that is not the byte 1 one of a wrong length; that is too
+ * long only where it is (RFC 8446 5). */
+static int alert_of(const lr__engine *engine, int native)
+{
+    uint32_t len = (uint32_t)engine->header[3] << 8 | engine->header[4];
+
+    if (engine->is_empty || (native == LENGTH_ERROR && len <= RECORD_MAX))
+        return LR__ALERT_UNEXPECTED_MESSAGE;
+    return lr__alert_of_native(native);
+}
+
 /* The failure of the last wolfSSL call, told and answered: the peer gets the alert that the RFC
  * asks for if wolfSSL queued none (guide: several of its failures end silently). */
 static lr_status fail(lr__engine *engine, int native, lr_error *err, const char *what)
 {
     WOLFSSL_ALERT_HISTORY history = {{-1, -1}, {-1, -1}};
-    int alert = lr__alert_of_native(native);
+    int alert = alert_of(engine, native);
 
     (void)wolfSSL_get_alert_history(engine->ssl, &history);
     if (engine->out_failed || native == MEMORY_E || native == MEMORY_ERROR)
@@ -426,10 +449,13 @@ static lr_status fail(lr__engine *engine, int native, lr_error *err, const char 
         alert = history.last_tx.code;
     else
         lr__engine_alert(engine, alert);
-    (void)lr__tls_fail(err, lr__status_of_native(native), native, what);
+    if (engine->is_empty)
+        (void)lr__fail(err, LR_ETLS, "%s: a record without a body", what);
+    else
+        (void)lr__tls_fail(err, lr__status_of_native(native), native, what);
     if (err)
         err->tls_alert = alert;
-    return lr__status_of_native(native);
+    return engine->is_empty ? LR_ETLS : lr__status_of_native(native);
 }
 
 /* The peer's certificate does not hold, or it has none, and that is a reason. */

@@ -107,10 +107,8 @@ typedef struct lr_context_options {
                                    * of renegotiation_window_s, 1..64, LR_NONE: none, each is
                                    * answered with no_renegotiation and the connection lives on. The
                                    * one above the limit ends its connection with LR_ERENEGOTIATION.
-                                   * Certificate and server name of the client must stay. Where any
-                                   * are allowed, every connection of TLS 1.2 keeps what a handshake
-                                   * needs. Default: that of the process; else none, 3 in
-                                   * LR_PROFILE_NODE4 (S3) */
+                                   * Certificate and server name of the client must stay. Default:
+                                   * that of the process; else none, 3 in LR_PROFILE_NODE4 (S3) */
     uint32_t renegotiation_window_s; /* up to 604800; default: that of the process; else 600 (S4) */
 } lr_context_options;
 #define LR_CONTEXT_OPTIONS .size = sizeof(lr_context_options)
