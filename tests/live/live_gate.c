@@ -338,7 +338,7 @@ static void live_B1_a_parked_connection_takes_little_of_what_is_sent(void **stat
     assert_true(live_await_counts(&g.recorder.events, 0, 0, 1));
     live_expect(&g.recorder.events,
                 refused ? "open hello client_error:LR_EHELLO:10 cancelled:hello close:LR_EHELLO "
-                        : "open hello client_error:LR_EVERSION:70 close:LR_EVERSION ");
+                        : "open hello client_error:LR_ETLS:10 close:LR_ETLS ");
     print_message("%s with %u bytes\n", refused ? "refused" : "parked", (unsigned)taken);
     tls_close(&c.t, true);
     stop(&l, &g);
@@ -376,9 +376,9 @@ static void live_B1_what_comes_while_parked_is_kept_in_order(void **state)
             (void)tls_handshake(&c.t); /* in 1.3 it may be done before the server has judged */
         assert_true(live_await_counts(&g.recorder.events, 0, 0, 1 + (uint64_t)i));
         tls_close(&c.t, true);
-        live_expect(&g.recorder.events,
-                    i == 0 ? "open hello secure data:4 end close:clean "
-                           : "open hello client_error:LR_EVERSION:70 close:LR_EVERSION ");
+        live_expect(&g.recorder.events, i == 0
+                                            ? "open hello secure data:4 end close:clean "
+                                            : "open hello client_error:LR_ETLS:10 close:LR_ETLS ");
         live_events_clear(&g.recorder.events);
     }
     assert_int_equal(parked_bytes(&l), 0);
