@@ -344,6 +344,14 @@ void lr__conn_fail(lr_conn *c, const lr_error *why, bool linger)
     lr__outq_drop(&c->queue, &c->worker->buffers, c);
 }
 
+void lr__conn_fail_as(lr_conn *c, lr_status status, const char *what)
+{
+    lr_error why;
+
+    (void)lr__fail(&why, status, "%s", what);
+    lr__conn_fail(c, &why, false);
+}
+
 /* How long output may wait without any of it being taken. */
 static uint32_t stall_ms(const lr_conn *c)
 {
@@ -414,14 +422,6 @@ void lr__conn_on_closed(lr_conn *c)
     lr__worker_conn_gone(w);
 }
 
-static void fail_timeout(lr_conn *c, lr_status status, const char *what)
-{
-    lr_error why;
-
-    (void)lr__fail(&why, status, "%s", what);
-    lr__conn_fail(c, &why, false);
-}
-
 void lr__conn_end_because(lr_conn *c, const lr_error *why)
 {
     (void)keep_why(c, why);
@@ -435,19 +435,19 @@ static void on_deadline(lr__timer *timer)
 
     switch (c->state) {
     case LR__CONN_CONNECT:
-        fail_timeout(c, LR_ECONNECT_TIMEOUT, "the connection was not made in time");
+        lr__conn_fail_as(c, LR_ECONNECT_TIMEOUT, "the connection was not made in time");
         break;
     case LR__CONN_PREFACE:
-        fail_timeout(c, LR_EHANDSHAKE_TIMEOUT, "no complete preface in time");
+        lr__conn_fail_as(c, LR_EHANDSHAKE_TIMEOUT, "no complete preface in time");
         break;
     case LR__CONN_HELLO:
-        fail_timeout(c, LR_EHANDSHAKE_TIMEOUT, "no complete ClientHello in time");
+        lr__conn_fail_as(c, LR_EHANDSHAKE_TIMEOUT, "no complete ClientHello in time");
         break;
     case LR__CONN_PARKED:
-        fail_timeout(c, LR_EHANDSHAKE_TIMEOUT, "a hook did not answer in time");
+        lr__conn_fail_as(c, LR_EHANDSHAKE_TIMEOUT, "a hook did not answer in time");
         break;
     case LR__CONN_HANDSHAKE:
-        fail_timeout(c, LR_EHANDSHAKE_TIMEOUT, "the handshake took too long");
+        lr__conn_fail_as(c, LR_EHANDSHAKE_TIMEOUT, "the handshake took too long");
         break;
     case LR__CONN_OPEN:
         lr__conn_open_deadline(c);

@@ -214,7 +214,8 @@ void lr__conn_on_server_drain(lr_conn *c);
 /* Failure found here or told by the peer. The first reason wins. linger: what is in the output (an
  * alert) is sent and the peer may read it; else the socket is closed at once. */
 void lr__conn_fail(lr_conn *c, const lr_error *why, bool linger);
-void lr__conn_close(lr_conn *c, bool reset); /* enters CLOSING */
+void lr__conn_fail_as(lr_conn *c, lr_status status, const char *what); /* does not linger */
+void lr__conn_close(lr_conn *c, bool reset);                           /* enters CLOSING */
 
 /* Shared by the files of the connection. */
 bool lr__conn_is_over(const lr_conn *c); /* CLOSING or CLOSED */

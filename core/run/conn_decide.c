@@ -143,15 +143,6 @@ static bool decide(lr_conn *c)
     return false;
 }
 
-/* Nothing is said to the client: an alert would cost as much as it saves. */
-static void fail_source(lr_conn *c)
-{
-    lr_error why;
-
-    (void)lr__fail(&why, LR_ESOURCE, "%s", lr_status_text(LR_ESOURCE));
-    lr__conn_fail(c, &why, false);
-}
-
 static bool source_may_go_on(const lr_conn *c)
 {
     struct sockaddr_in6 source;
@@ -168,7 +159,8 @@ void lr__conn_decide(lr_conn *c)
     case LR__GATE_HELLO:
         gate->step = LR__GATE_SNI;
         if (!source_may_go_on(c)) {
-            fail_source(c);
+            /* Nothing is said to the client: an alert would cost as much as it saves. */
+            lr__conn_fail_as(c, LR_ESOURCE, lr_status_text(LR_ESOURCE));
             return;
         }
         if (ask_hello(c))

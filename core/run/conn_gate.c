@@ -28,10 +28,7 @@ void lr__conn_refuse(lr_conn *c, const lr__hello_fault *fault)
 
 void lr__conn_fail_memory(lr_conn *c)
 {
-    lr_error why;
-
-    (void)lr__fail(&why, LR_ENOMEM, "out of memory for the handshake");
-    lr__conn_fail(c, &why, false);
+    lr__conn_fail_as(c, LR_ENOMEM, "out of memory for the handshake");
 }
 
 static bool keep_name(lr_conn *c, const lr__hello *hello)

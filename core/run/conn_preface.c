@@ -15,14 +15,6 @@
 
 static_assert(sizeof(lr__conn_preface) <= 1024, "a peer buys 1 KB of state");
 
-static void fail(lr_conn *c, lr_status status, const char *what)
-{
-    lr_error why;
-
-    (void)lr__fail(&why, status, "%s", what);
-    lr__conn_fail(c, &why, false);
-}
-
 static lr_status check_used(size_t used, size_t len)
 {
     LR_BUG_IF(used > len, LR_EPREFACE);
@@ -52,9 +44,9 @@ static lr_status ask(lr_conn *c, lr_slice bytes, size_t *used)
     if (status == LR_OK || status == LR_EAGAIN)
         return status;
     if (status == LR_ENOMEM)
-        fail(c, LR_ENOMEM, "out of memory for the preface");
+        lr__conn_fail_as(c, LR_ENOMEM, "out of memory for the preface");
     else
-        fail(c, LR_EPREFACE, reason);
+        lr__conn_fail_as(c, LR_EPREFACE, reason);
     return status;
 }
 
@@ -64,10 +56,10 @@ static void end_preface(lr_conn *c)
 
     lr__free(c->preface);
     c->preface = NULL;
-    lr__conn_source(c,
-                    &source); /* not known before: all clients of a proxy come from its address */
+    /* Whom it speaks for was not known before: all clients of a proxy come from its address. */
+    lr__conn_source(c, &source);
     if (!lr__source_may_connect(c->part, &source)) {
-        fail(c, LR_ESOURCE, lr_status_text(LR_ESOURCE));
+        lr__conn_fail_as(c, LR_ESOURCE, lr_status_text(LR_ESOURCE));
         return;
     }
     if (c->is_tls)
@@ -132,7 +124,7 @@ void lr__conn_take_preface(lr_conn *c, lr_slice *in)
     } else if (status == LR_OK && give_back(c, used)) {
         end_preface(c);
     } else if (status == LR_OK || status == LR_EAGAIN) {
-        fail(c, LR_ENOMEM, "out of memory for the preface");
+        lr__conn_fail_as(c, LR_ENOMEM, "out of memory for the preface");
     }
 }
 

@@ -78,10 +78,7 @@ static bool park(lr_conn *c)
         const lr__held *held = &c->worker->held[c->held_first];
 
         if (!lr__buf_append(&c->parked, &c->worker->buffers, lr_slice_of(held->data, held->len))) {
-            lr_error why;
-
-            (void)lr__fail(&why, LR_ENOMEM, "out of memory for input");
-            lr__conn_fail(c, &why, false);
+            lr__conn_fail_as(c, LR_ENOMEM, "out of memory for input");
             return false;
         }
         c->worker->live.parked_bytes += held->len;
@@ -260,8 +257,6 @@ static void advance_buffer(lr_conn *c, lr_slice *in)
 /* The peer's FIN, after all its bytes. */
 static void on_fin(lr_conn *c)
 {
-    lr_error why;
-
     switch (c->state) {
     case LR__CONN_CONNECT:
         break; /* nothing is received before it is made */
@@ -269,8 +264,7 @@ static void on_fin(lr_conn *c)
     case LR__CONN_HELLO:
     case LR__CONN_PARKED:
     case LR__CONN_HANDSHAKE:
-        (void)lr__fail(&why, LR_ETRUNCATED, "the peer ended the stream in the handshake");
-        lr__conn_fail(c, &why, false);
+        lr__conn_fail_as(c, LR_ETRUNCATED, "the peer ended the stream in the handshake");
         break;
     case LR__CONN_OPEN:
         if (c->peer_ended) /* it was told before: the handler may still be answering */
@@ -279,8 +273,7 @@ static void on_fin(lr_conn *c)
             on_peer_ended(c);
             break;
         }
-        (void)lr__fail(&why, LR_ETRUNCATED, "the peer ended the stream without close_notify");
-        lr__conn_fail(c, &why, false);
+        lr__conn_fail_as(c, LR_ETRUNCATED, "the peer ended the stream without close_notify");
         break;
     case LR__CONN_ENDING:
         if (c->ending == LR__ENDING_FIN)

@@ -72,10 +72,7 @@ static size_t send_room(const lr_conn *c, uint32_t fragment)
 
 static void fail_memory(lr_conn *c)
 {
-    lr_error why;
-
-    (void)lr__fail(&why, LR_ENOMEM, "out of memory for output");
-    lr__conn_fail(c, &why, false);
+    lr__conn_fail_as(c, LR_ENOMEM, "out of memory for output");
 }
 
 static bool seal(lr_conn *c, lr_slice bytes)

@@ -90,13 +90,12 @@ bool lr__source_may_shake_hands(lr__part *part, const struct sockaddr_in6 *remot
 void lr__half_open_enter(lr_conn *c)
 {
     lr__part *part = c->part;
-    lr_error why;
 
     lr__list_append(&part->half_open, &c->half_open);
     if (++part->half_open_count <= part->server->half_open_max)
         return;
-    (void)lr__fail(&why, LR_EHALFOPEN, "%s", lr_status_text(LR_EHALFOPEN));
-    lr__conn_fail(LR_CONTAINER_OF(part->half_open.next, lr_conn, half_open), &why, false);
+    lr__conn_fail_as(LR_CONTAINER_OF(part->half_open.next, lr_conn, half_open), LR_EHALFOPEN,
+                     lr_status_text(LR_EHALFOPEN));
 }
 
 void lr__half_open_leave(lr_conn *c)
@@ -159,14 +158,6 @@ static void end_politely(lr_conn *c, lr_status status, const char *what, uint32_
     lr__conn_end_because(c, &why);
 }
 
-static void fail_renegotiation(lr_conn *c)
-{
-    lr_error why;
-
-    (void)lr__fail(&why, LR_EHANDSHAKE_TIMEOUT, "the renegotiation took too long");
-    lr__conn_fail(c, &why, false);
-}
-
 void lr__conn_open_deadline(lr_conn *c)
 {
     const lr_server *s = c->part->server;
@@ -175,7 +166,7 @@ void lr__conn_open_deadline(lr_conn *c)
     if (c->send_armed && now_ns >= after(c->send_ns, s->write_timeout_ms)) {
         lr_conn_abort(c, LR_EWRITE_TIMEOUT);
     } else if (c->renegotiating && now_ns >= after(c->renegotiation_ns, s->handshake_timeout_ms)) {
-        fail_renegotiation(c);
+        lr__conn_fail_as(c, LR_EHANDSHAKE_TIMEOUT, "the renegotiation took too long");
     } else if (now_ns >= after(c->active_ns, s->idle_timeout_ms)) {
         /* Where the peer does not take what waits, or a stream has nothing to say, a polite end
          * would make what was cut look whole. */

@@ -396,10 +396,16 @@ class Serving(unittest.TestCase):
 
     def test_stats_are_told_on_an_address_of_their_own(self):
         with serving("--stats", "127.0.0.1:0", listeners=2) as ready:
-            connect(port_of(ready[0])).close()
             at = re.fullmatch(r"stats on (127\.0\.0\.1:\d+)", ready[1])[1]
-            with urllib.request.urlopen(f"http://{at}/stats.json", timeout=PATIENCE_S) as answer:
-                self.assertEqual(json.load(answer)["total"]["handshakes_full"], 1)
+            with connect(port_of(ready[0])) as tls:
+                tls.sendall(b"ping")  # its answer: the server has this client's Finished
+                self.assertEqual(tls.recv(4), b"ping")
+            told = 0
+            while told == 0:  # a worker publishes at the end of its turn
+                with urllib.request.urlopen(f"http://{at}/stats.json",
+                                            timeout=PATIENCE_S) as answer:
+                    told = json.load(answer)["total"]["handshakes_full"]
+            self.assertEqual(told, 1)
             with urllib.request.urlopen(f"http://{at}/metrics", timeout=PATIENCE_S) as answer:
                 self.assertIn(b"lockring_", answer.read())
 

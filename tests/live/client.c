@@ -87,7 +87,10 @@ int tcp_connect(const char *host, uint16_t port)
         return -1;
     sock = socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (sock >= 0 && connect(sock, found->ai_addr, found->ai_addrlen) != 0) {
+        int error = errno;
+
         (void)close(sock);
+        errno = error;
         sock = -1;
     }
     freeaddrinfo(found);
@@ -153,6 +156,19 @@ int tcp_read_to_end(int sock, void *out, size_t cap, size_t *len)
             return EMSGSIZE;
         *len += (size_t)got;
     }
+}
+
+bool tcp_is_reset(uint16_t port)
+{
+    int sock = tcp_connect(NULL, port), error = errno;
+    uint8_t none;
+    size_t len;
+
+    if (sock >= 0) {
+        error = tcp_read_to_end(sock, &none, 0, &len);
+        (void)close(sock);
+    }
+    return error == ECONNRESET;
 }
 
 void tcp_reset(int sock)

@@ -10,8 +10,11 @@
 
 #include <openssl/ssl.h>
 
-/* TCP. host: null is 127.0.0.1. -1: refused. */
+/* TCP. host: null is 127.0.0.1. -1: refused, errno says why. */
 int tcp_connect(const char *host, uint16_t port);
+/* A connection to 127.0.0.1 is reset, without a byte: after connect(), or so soon that connect()
+ * itself tells it. */
+bool tcp_is_reset(uint16_t port);
 bool tcp_send(int sock, const void *bytes, size_t len);
 bool tcp_read(int sock, void *out, size_t len); /* exactly so many */
 /* Reads until the peer ends. 0: it sent FIN; else the errno, ECONNRESET for an RST. */
