@@ -15,6 +15,7 @@
 #include <lockring/run.h>
 #include <lockring/server.h>
 #include <lockring/stats.h>
+#include <lockring/ticket_keys.h>
 #include <lockring/workers.h>
 
 #endif

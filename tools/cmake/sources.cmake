@@ -15,6 +15,7 @@ set(LOCKRING_PUBLIC_HEADERS
     include/lockring/run.h
     include/lockring/server.h
     include/lockring/stats.h
+    include/lockring/ticket_keys.h
     include/lockring/workers.h
 )
 
@@ -65,6 +66,7 @@ set(LOCKRING_TLS_SOURCES
     core/tls/hello.c
     core/tls/hello_take.c
     core/tls/identity.c
+    core/tls/keys.c
     core/tls/names.c
     core/tls/peer.c
     core/tls/pem.c

@@ -1,0 +1,407 @@
+/* SPDX-License-Identifier: MIT */
+#include "core/tls/keys.h"
+
+#include "core/base/check.h"
+#include "core/base/mem.h"
+#include "core/base/secret.h"
+#include "core/base/status.h"
+#include "core/tls/rand.h"
+#include "core/tls/wolf.h"
+
+#include <wolfssl/wolfcrypt/aes.h>
+#include <wolfssl/wolfcrypt/coding.h>
+#include <wolfssl/wolfcrypt/hmac.h>
+
+#include <string.h>
+
+enum { GCM_KEY = 16, GCM_NONCE = 12, GCM_TAG = 16, COMMITMENT = 16, BIG_KEY = 80 };
+
+/* What is derived for one ticket. */
+typedef struct derived {
+    uint8_t key[GCM_KEY];
+    uint8_t nonce[GCM_NONCE];
+    uint8_t commitment[COMMITMENT];
+} derived;
+
+lr_ticket_keys *lr_ticket_keys_new(void)
+{
+    lr_ticket_keys *keys = lr__alloc_zero(1, sizeof(*keys));
+
+    if (!keys)
+        return NULL;
+    keys->keys = lr__secret_alloc(sizeof(*keys->keys) * LR_TICKET_KEYS_MAX);
+    if (keys->keys)
+        return keys;
+    lr__free(keys);
+    return NULL;
+}
+
+void lr_ticket_keys_free(lr_ticket_keys *keys)
+{
+    if (!keys)
+        return;
+    lr__secret_free(keys->keys);
+    lr__free(keys);
+}
+
+/* Null: the material is good. A key is random, or it is somebody's mistake. */
+static const char *weakness(const uint8_t *key, size_t len)
+{
+    bool seen[256] = {false};
+    uint32_t different = 0;
+
+    for (size_t i = 0; i < len; i++) {
+        different += !seen[key[i]];
+        seen[key[i]] = true;
+    }
+    if (different == 1)
+        return "all of its bytes are equal";
+    if (different < 16)
+        return "it has fewer than 16 different bytes";
+    if (memcmp(key + LR__KEY_NAME, key + LR__KEY_NAME + 16, 16) == 0)
+        return "the halves of its secret part are equal";
+    return NULL;
+}
+
+static lr_status append(lr_ticket_keys *keys, const uint8_t *key, const char *where, uint32_t rank,
+                        lr_error *err)
+{
+    const char *weak = weakness(key, LR_TICKET_KEY_SIZE);
+
+    if (weak)
+        return lr__fail(err, LR_EKEY, "ticket %s %u: %s", where, rank, weak);
+    for (uint32_t i = 0; i < keys->count; i++) {
+        if (memcmp(keys->keys[i], key, LR__KEY_NAME) == 0)
+            return lr__fail(err, LR_EKEY, "ticket %s %u: its name is that of key %u", where, rank,
+                            i + 1);
+    }
+    if (keys->count == LR_TICKET_KEYS_MAX)
+        return lr__fail(err, LR_EINVAL, "ticket %s %u: there may be %d keys", where, rank,
+                        LR_TICKET_KEYS_MAX);
+    memcpy(keys->keys[keys->count++], key, LR_TICKET_KEY_SIZE);
+    return LR_OK;
+}
+
+lr_status lr_ticket_keys_add(lr_ticket_keys *keys, lr_slice key, lr_error *err)
+{
+    LR_BUG_IF(!keys || (!key.bytes && key.len != 0), LR_EINVAL);
+    if (key.len != LR_TICKET_KEY_SIZE)
+        return lr__fail(err, LR_EKEY, "ticket key %u: %zu bytes, it must have %d", keys->count + 1,
+                        key.len, LR_TICKET_KEY_SIZE);
+    return append(keys, key.bytes, "key", keys->count + 1, err);
+}
+
+lr_status lr_ticket_keys_draw(lr_ticket_keys *keys, bool as_next, lr_error *err)
+{
+    uint8_t drawn[LR_TICKET_KEY_SIZE];
+
+    LR_BUG_IF(!keys || (as_next && keys->count == 0), LR_EINVAL);
+    if (keys->has_next)
+        return lr__fail(err, LR_ESTATE, "ticket keys: there is a next key already");
+    do {
+        if (lr__rand_block(drawn, sizeof(drawn)) != 0)
+            return lr__fail(err, LR_ERANDOM, "ticket keys: no random bytes");
+    } while (weakness(drawn, sizeof(drawn)));
+    if (keys->count == LR_TICKET_KEYS_MAX)
+        keys->count--;
+    memmove(keys->keys[1], keys->keys[0], keys->count * sizeof(*keys->keys));
+    memcpy(keys->keys[0], drawn, sizeof(drawn));
+    lr__wipe(drawn, sizeof(drawn));
+    keys->count++;
+    keys->has_next = as_next;
+    return LR_OK;
+}
+
+bool lr_ticket_keys_advance(lr_ticket_keys *keys)
+{
+    LR_BUG_IF(!keys, false);
+    if (!keys->has_next)
+        return false;
+    keys->has_next = false;
+    return true;
+}
+
+void lr_ticket_keys_keep(lr_ticket_keys *keys, uint32_t count)
+{
+    uint32_t kept;
+
+    if (!keys)
+        return;
+    kept = count < LR_TICKET_KEYS_MAX ? count + keys->has_next : LR_TICKET_KEYS_MAX;
+    while (keys->count > kept)
+        lr__wipe(keys->keys[--keys->count], LR_TICKET_KEY_SIZE);
+}
+
+uint32_t lr_ticket_keys_count(const lr_ticket_keys *keys)
+{
+    LR_BUG_IF(!keys, 0);
+    return keys->count;
+}
+
+bool lr_ticket_keys_has_next(const lr_ticket_keys *keys)
+{
+    LR_BUG_IF(!keys, false);
+    return keys->has_next;
+}
+
+bool lr_ticket_keys_get(const lr_ticket_keys *keys, uint32_t index, uint8_t out[LR_TICKET_KEY_SIZE])
+{
+    LR_BUG_IF(!keys || !out, false);
+    if (index >= keys->count)
+        return false;
+    memcpy(out, keys->keys[index], LR_TICKET_KEY_SIZE);
+    return true;
+}
+
+/* nginx's keys of 80 bytes: 16 of name, 32 of HMAC, 32 of AES. HKDF folds the 64 into our 32. */
+static bool fold(const uint8_t from[BIG_KEY], uint8_t out[LR_TICKET_KEY_SIZE])
+{
+    static const char info[] = "lockring ticket key of 80 bytes";
+
+    memcpy(out, from, LR__KEY_NAME);
+    return wc_HKDF(WC_SHA256, from + LR__KEY_NAME, BIG_KEY - LR__KEY_NAME, from, LR__KEY_NAME,
+                   (const uint8_t *)info, sizeof(info) - 1, out + LR__KEY_NAME,
+                   LR_TICKET_KEY_SIZE - LR__KEY_NAME) == 0;
+}
+
+/* One key of either size. */
+static lr_status append_any(lr_ticket_keys *keys, const uint8_t *bytes, size_t len,
+                            const char *where, uint32_t rank, lr_error *err)
+{
+    uint8_t key[LR_TICKET_KEY_SIZE];
+    const char *weak;
+    lr_status status;
+
+    if (len == LR_TICKET_KEY_SIZE)
+        return append(keys, bytes, where, rank, err);
+    if (len != BIG_KEY)
+        return lr__fail(err, LR_EKEY, "ticket %s %u: %zu bytes, it must have 48 or 80", where, rank,
+                        len);
+    weak = weakness(bytes, BIG_KEY); /* folded, any material looks good */
+    if (weak)
+        return lr__fail(err, LR_EKEY, "ticket %s %u: %s", where, rank, weak);
+    if (!fold(bytes, key))
+        return lr__fail(err, LR_ENOMEM, "ticket %s %u: out of memory", where, rank);
+    status = append(keys, key, where, rank, err);
+    lr__wipe(key, sizeof(key));
+    return status;
+}
+
+static bool is_blank(uint8_t byte)
+{
+    return byte == ' ' || byte == '\t' || byte == '\r';
+}
+
+static lr_slice trim(lr_slice line)
+{
+    while (line.len > 0 && is_blank(line.bytes[0]))
+        line = lr_slice_of(line.bytes + 1, line.len - 1);
+    while (line.len > 0 && is_blank(line.bytes[line.len - 1]))
+        line.len--;
+    return line;
+}
+
+static lr_status import_line(lr_ticket_keys *keys, lr_slice line, uint32_t number, lr_error *err)
+{
+    uint8_t bytes[BIG_KEY + 8];
+    word32 size = sizeof(bytes);
+    lr_status status;
+
+    if (line.len > 4 * sizeof(bytes) / 3 ||
+        Base64_Decode(line.bytes, (word32)line.len, bytes, &size) != 0)
+        return lr__fail(err, LR_EKEY, "ticket key on line %u: this is no base64 of 48 or 80 bytes",
+                        number);
+    status = append_any(keys, bytes, size, "key on line", number, err);
+    lr__wipe(bytes, sizeof(bytes));
+    return status;
+}
+
+static lr_status import_lines(lr_ticket_keys *keys, lr_slice file, lr_error *err)
+{
+    uint32_t number = 0;
+
+    while (file.len > 0) {
+        const uint8_t *end = memchr(file.bytes, '\n', file.len);
+        size_t len = end ? (size_t)(end - file.bytes) : file.len;
+        lr_slice line = trim(lr_slice_of(file.bytes, len));
+
+        number++;
+        if (line.len != 0 && line.bytes[0] != '#')
+            LR_TRY(import_line(keys, line, number, err));
+        len += end ? 1 : 0;
+        file = lr_slice_of(file.bytes + len, file.len - len);
+    }
+    return LR_OK;
+}
+
+static lr_status import_raw(lr_ticket_keys *keys, lr_slice file, lr_error *err)
+{
+    if (file.len == BIG_KEY)
+        return append_any(keys, file.bytes, file.len, "key", keys->count + 1, err);
+    if (file.len == 0 || file.len % LR_TICKET_KEY_SIZE != 0)
+        return lr__fail(err, LR_EKEY, "ticket keys: %zu bytes are no keys of 48 bytes, nor base64",
+                        file.len);
+    for (size_t at = 0; at < file.len; at += LR_TICKET_KEY_SIZE)
+        LR_TRY(append(keys, file.bytes + at, "key", keys->count + 1, err));
+    return LR_OK;
+}
+
+static bool is_text(lr_slice file)
+{
+    for (size_t i = 0; i < file.len; i++) {
+        if (file.bytes[i] != '\n' && !is_blank(file.bytes[i]) &&
+            (file.bytes[i] < ' ' || file.bytes[i] > 126))
+            return false;
+    }
+    return file.len != 0;
+}
+
+/* HAProxy's order is the oldest first; its last line but one seals. */
+static void from_haproxy(lr_ticket_keys *keys)
+{
+    for (uint32_t i = 0, j = keys->count - 1; i < j; i++, j--) {
+        uint8_t key[LR_TICKET_KEY_SIZE];
+
+        memcpy(key, keys->keys[i], sizeof(key));
+        memcpy(keys->keys[i], keys->keys[j], sizeof(key));
+        memcpy(keys->keys[j], key, sizeof(key));
+        lr__wipe(key, sizeof(key));
+    }
+    keys->has_next = keys->count > 1;
+}
+
+lr_status lr_ticket_keys_import(lr_ticket_keys *keys, lr_slice file, bool is_haproxy, lr_error *err)
+{
+    lr_ticket_keys *read;
+    lr_status status;
+
+    LR_BUG_IF(!keys || (!file.bytes && file.len != 0), LR_EINVAL);
+    if (is_haproxy && keys->count != 0)
+        return lr__fail(err, LR_EINVAL, "ticket keys: a file of HAProxy's is a whole list");
+    read = lr_ticket_keys_new();
+    if (!read)
+        return lr__fail(err, LR_ENOMEM, "ticket keys: out of memory");
+    status = is_text(file) ? import_lines(read, file, err) : import_raw(read, file, err);
+    if (status == LR_OK && read->count == 0)
+        status = lr__fail(err, LR_EKEY, "ticket keys: the file has none");
+    for (uint32_t i = 0; status == LR_OK && i < read->count; i++)
+        status = i + keys->count < LR_TICKET_KEYS_MAX
+                     ? LR_OK
+                     : lr__fail(err, LR_EINVAL, "ticket keys: there may be %d", LR_TICKET_KEYS_MAX);
+    for (uint32_t i = 0; status == LR_OK && i < keys->count; i++) {
+        uint32_t index;
+
+        if (lr__keys_find(read, keys->keys[i], &index))
+            status = lr__fail(err, LR_EKEY, "ticket key %u: its name is in the file again", i + 1);
+    }
+    if (status == LR_OK) {
+        memcpy(keys->keys[keys->count], read->keys, read->count * sizeof(*read->keys));
+        keys->count += read->count;
+        if (is_haproxy)
+            from_haproxy(keys);
+    }
+    lr_ticket_keys_free(read);
+    return status;
+}
+
+const uint8_t *lr__keys_current(const lr_ticket_keys *keys)
+{
+    return keys->count > keys->has_next ? keys->keys[keys->has_next] : NULL;
+}
+
+/* Names are no secret. */
+const uint8_t *lr__keys_find(const lr_ticket_keys *keys, const uint8_t name[LR__KEY_NAME],
+                             uint32_t *index)
+{
+    for (uint32_t i = 0; i < keys->count; i++) {
+        if (memcmp(keys->keys[i], name, LR__KEY_NAME) != 0)
+            continue;
+        *index = i > keys->has_next ? i - keys->has_next : 0;
+        return keys->keys[i];
+    }
+    return NULL;
+}
+
+static bool derive(const uint8_t key[LR_TICKET_KEY_SIZE], const uint8_t salt[LR__SEAL_SALT],
+                   derived *out)
+{
+    static const char info[] = "lockring seal 1";
+
+    return wc_HKDF(WC_SHA256, key + LR__KEY_NAME, LR_TICKET_KEY_SIZE - LR__KEY_NAME, salt,
+                   LR__SEAL_SALT, (const uint8_t *)info, sizeof(info) - 1, (uint8_t *)out,
+                   sizeof(*out)) == 0;
+}
+
+/* Name, salt and the policy. */
+static size_t associate(uint8_t *out, const uint8_t *name, const uint8_t *salt, lr_slice bound)
+{
+    memcpy(out, name, LR__KEY_NAME);
+    memcpy(out + LR__KEY_NAME, salt, LR__SEAL_SALT);
+    if (bound.len != 0)
+        memcpy(out + LR__KEY_NAME + LR__SEAL_SALT, bound.bytes, bound.len);
+    return LR__KEY_NAME + LR__SEAL_SALT + bound.len;
+}
+
+/* One AEAD operation under a derived key. */
+static bool run_aead(const derived *keys, bool seal, uint8_t *bytes, size_t len,
+                     uint8_t tag[GCM_TAG], const uint8_t *associated, size_t associated_len)
+{
+    Aes aes;
+    int ret = wc_AesInit(&aes, NULL, INVALID_DEVID);
+
+    if (ret != 0)
+        return false;
+    ret = wc_AesGcmSetKey(&aes, keys->key, GCM_KEY);
+    if (ret == 0 && seal)
+        ret = wc_AesGcmEncrypt(&aes, bytes, bytes, (word32)len, keys->nonce, GCM_NONCE, tag,
+                               GCM_TAG, associated, (word32)associated_len);
+    else if (ret == 0)
+        ret = wc_AesGcmDecrypt(&aes, bytes, bytes, (word32)len, keys->nonce, GCM_NONCE, tag,
+                               GCM_TAG, associated, (word32)associated_len);
+    wc_AesFree(&aes);
+    return ret == 0;
+}
+
+bool lr__seal(const uint8_t key[LR_TICKET_KEY_SIZE], lr_slice bound, uint8_t *bytes, size_t len,
+              uint8_t name[LR__KEY_NAME], uint8_t salt[LR__SEAL_SALT], uint8_t mac[LR__SEAL_MAC])
+{
+    uint8_t associated[LR__KEY_NAME + LR__SEAL_SALT + LR__SEAL_BOUND_MAX];
+    size_t associated_len;
+    derived keys;
+    bool ok;
+
+    LR_CHECK(bound.len <= LR__SEAL_BOUND_MAX);
+    memcpy(name, key, LR__KEY_NAME);
+    if (lr__rand_block(salt, LR__SEAL_SALT) != 0 || !derive(key, salt, &keys))
+        return false;
+    associated_len = associate(associated, name, salt, bound);
+    ok = run_aead(&keys, true, bytes, len, mac, associated, associated_len);
+    memcpy(mac + GCM_TAG, keys.commitment, COMMITMENT);
+    lr__wipe(&keys, sizeof(keys));
+    return ok;
+}
+
+bool lr__unseal(const uint8_t key[LR_TICKET_KEY_SIZE], lr_slice bound, uint8_t *bytes, size_t len,
+                const uint8_t salt[LR__SEAL_SALT], const uint8_t mac[LR__SEAL_MAC])
+{
+    uint8_t associated[LR__KEY_NAME + LR__SEAL_SALT + LR__SEAL_BOUND_MAX], tag[GCM_TAG];
+    uint8_t difference = 0;
+    size_t associated_len;
+    derived keys;
+    bool ok;
+
+    LR_CHECK(bound.len <= LR__SEAL_BOUND_MAX);
+    if (!derive(key, salt, &keys)) {
+        lr__wipe(bytes, len);
+        return false;
+    }
+    for (size_t i = 0; i < COMMITMENT; i++) /* in constant time */
+        difference |= (uint8_t)(keys.commitment[i] ^ mac[GCM_TAG + i]);
+    memcpy(tag, mac, GCM_TAG);
+    associated_len = associate(associated, key, salt, bound);
+    ok = run_aead(&keys, false, bytes, len, tag, associated, associated_len) && difference == 0;
+    lr__wipe(&keys, sizeof(keys));
+    if (!ok)
+        lr__wipe(bytes, len);
+    return ok;
+}
