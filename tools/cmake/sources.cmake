@@ -76,6 +76,8 @@ set(LOCKRING_TLS_SOURCES
     core/tls/renegotiation.c
     core/tls/replica.c
     core/tls/selfsign.c
+    core/tls/session.c
+    core/tls/session_wolf.c
     core/tls/sni.c
     core/tls/suites.c
     core/tls/suites_process.c
