@@ -61,6 +61,7 @@ set(LOCKRING_TLS_SOURCES
     core/tls/crl.c
     core/tls/dh.c
     core/tls/engine.c
+    core/tls/engine_again.c
     core/tls/fingerprint.c
     core/tls/gate.c
     core/tls/hello.c
