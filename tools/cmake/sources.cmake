@@ -102,6 +102,7 @@ set(LOCKRING_RUN_SOURCES
     core/run/file.c
     core/run/hello.c
     core/run/hooks.c
+    core/run/key_store.c
     core/run/limits.c
     core/run/listener.c
     core/run/object.c
