@@ -69,13 +69,12 @@ static void judge(lr__asking *asking, const WOLFSSL_X509_STORE_CTX *store)
         chain[i] = lr_slice_of(store->certs[i].buffer, store->certs[i].length);
     asking->peer = lr__peer_judge(asking->replica, chain, count);
     asking->no_memory = !asking->peer;
-    asking->refused = asking->no_memory ||
-                      (asking->peer->code != LR__VERIFY_OK && context->reject_unauthorized);
+    asking->refused =
+        asking->no_memory || (asking->peer->code != LR__VERIFY_OK && context->reject_unauthorized);
     if (asking->refused && !asking->no_memory)
         asking->alert =
-            lr__verify_alert(asking->peer->code, wolfSSL_version(asking->ssl) == LR_TLS_1_3
-                                                     ? LR_TLS_1_3
-                                                     : LR_TLS_1_2);
+            lr__verify_alert(asking->peer->code,
+                             wolfSSL_version(asking->ssl) == LR_TLS_1_3 ? LR_TLS_1_3 : LR_TLS_1_2);
 }
 
 static int on_verify(int held, WOLFSSL_X509_STORE_CTX *store);

@@ -26,13 +26,16 @@
 #include <lockring/bytes.h>
 
 enum {
-    LR__SESSION_ID = 32,             /* of a stored one */
-    LR__SESSION_WOLF_MAX = 512,      /* of wolfSSL's own */
-    LR__SESSION_CHAIN_MAX = 8192,    /* of certificates in a stored one; above it only a digest */
-    LR__TICKET_MAX = 1024            /* a longer one is not ours */
+    LR__SESSION_ID = 32,          /* of a stored one */
+    LR__SESSION_WOLF_MAX = 512,   /* of wolfSSL's own */
+    LR__SESSION_CHAIN_MAX = 8192, /* of certificates in a stored one; above it only a digest */
+    LR__TICKET_MAX = 1024         /* a longer one is not ours */
 };
 
-typedef enum lr__session_kind { LR__SESSION_TICKET = 'T', LR__SESSION_STORED = 'S' } lr__session_kind;
+typedef enum lr__session_kind {
+    LR__SESSION_TICKET = 'T',
+    LR__SESSION_STORED = 'S'
+} lr__session_kind;
 
 /* What the full handshake found out about its client. */
 typedef enum lr__session_peer {

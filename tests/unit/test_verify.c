@@ -295,7 +295,8 @@ static void bytes_that_are_no_certificate_are_rejected(void **state)
 
     (void)state;
     load_trust(&trust, &p);
-    assert_int_equal(lr__verify_client(&trust, &rules, NULL, chain, 1, &until), LR__VERIFY_CERT_REJECTED);
+    assert_int_equal(lr__verify_client(&trust, &rules, NULL, chain, 1, &until),
+                     LR__VERIFY_CERT_REJECTED);
     lr__trust_fini(&trust);
 }
 

@@ -61,6 +61,7 @@ set(LOCKRING_TLS_SOURCES
     core/tls/crl.c
     core/tls/dh.c
     core/tls/engine.c
+    core/tls/engine_again.c
     core/tls/fingerprint.c
     core/tls/gate.c
     core/tls/hello.c
@@ -103,6 +104,7 @@ set(LOCKRING_RUN_SOURCES
     core/run/file.c
     core/run/hello.c
     core/run/hooks.c
+    core/run/key_store.c
     core/run/limits.c
     core/run/listener.c
     core/run/object.c
