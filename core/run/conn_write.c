@@ -340,8 +340,8 @@ static void below_low(lr_conn *c)
 
 void lr__conn_flush(lr_conn *c)
 {
-    if (c->send_armed || lr__conn_is_over(c))
-        return; /* goes on when the send is through */
+    if (c->send_armed || lr__conn_is_over(c) || lr__conn_is_storing(c))
+        return; /* goes on when the send is through, or the sessions are stored */
     if (!lr__outq_is_empty(&c->queue) && !seal_queue(c))
         return;
     if (is_written(c) && c->engine)

@@ -8,6 +8,9 @@
 #include "core/base/mem.h"
 #include "core/tls/wolf.h"
 
+#include <lockring/hello.h>
+
+#include <assert.h>
 #include <string.h>
 #include <wolfssl/wolfcrypt/hash.h>
 
@@ -19,6 +22,11 @@ enum {
     STORED_HEADER = LR__KEY_NAME + LR__SEAL_SALT,
     CLOCK_SKEW_S = 60 /* of another machine of the fleet, ahead of ours */
 };
+
+static_assert(STORED_HEADER + NOTE_SIZE + 2 + LR__SESSION_WOLF_MAX + LR__SESSION_CHAIN_MAX +
+                      LR__SEAL_MAC <=
+                  LR_SESSION_VALUE_MAX,
+              "the longest value fits");
 
 /* What lockring puts beside wolfSSL's session. */
 typedef struct note {

@@ -13,7 +13,7 @@
 
 #include <string.h>
 
-static lr_tls_version version_of(const WOLFSSL *ssl)
+static lr_tls_version version_of(WOLFSSL *ssl)
 {
     return wolfSSL_version(ssl) == LR_TLS_1_3 ? LR_TLS_1_3 : LR_TLS_1_2;
 }
@@ -40,7 +40,7 @@ static int seal(lr__sessions *sessions, WOLFSSL *ssl, uint8_t *name, uint8_t *sa
 
 /* In TLS 1.3 every resumption gets a new ticket, and wolfSSL 5.9.2 takes CREATE for a refusal
  * (src/tls13.c, DoPreSharedKeys()). */
-static int open_offered(const lr__sessions *sessions, const WOLFSSL *ssl, const uint8_t *mac,
+static int open_offered(const lr__sessions *sessions, WOLFSSL *ssl, const uint8_t *mac,
                         uint8_t *ticket, int len, int *opened)
 {
     const lr__session *offered = sessions ? sessions->offered : NULL;

@@ -244,7 +244,7 @@ static lr__verify_code prove_crl(const judge *j, uint32_t i, const cert_link *is
     return LR__VERIFY_OK;
 }
 
-static lr__verify_code check_revoked(const judge *j, const cert_link *one, const cert_link *issuer)
+static lr__verify_code check_revoked(judge *j, const cert_link *one, const cert_link *issuer)
 {
     lr__verify_code code = LR__VERIFY_UNABLE_TO_GET_CRL;
     bool good = false;

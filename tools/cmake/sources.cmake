@@ -100,6 +100,7 @@ set(LOCKRING_RUN_SOURCES
     core/run/conn_preface.c
     core/run/conn_read.c
     core/run/conn_renegotiate.c
+    core/run/conn_session.c
     core/run/conn_write.c
     core/run/file.c
     core/run/hello.c
