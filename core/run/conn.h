@@ -184,8 +184,10 @@ struct lr_conn {
     lr__conn_gate *gate;
     lr__engine *engine;
     lr__replica *replica;
-    lr__buf sending, sealed; /* with the kernel; sealed and waiting */
-    lr__outq queue;          /* taken from the program and not sealed yet */
+    lr__buf sending, sealed;          /* with the kernel; sealed and waiting */
+    uint32_t own_sealed, own_sending; /* of them, what the handshake said last (tickets): it counts
+                                       * for nobody's queue */
+    lr__outq queue;                   /* taken from the program and not sealed yet */
     void *user;
     lr__conn_name *name;  /* null: none was sent */
     lr_slice alpn;        /* in the context, or alpn_chosen */

@@ -248,6 +248,7 @@ void lr__conn_finish_handshake(lr_conn *c)
     bool was_held = lr__buf_len(&c->parked) != 0 || lr__buf_len(&c->sealed) != 0;
 
     lr__histogram_add(&c->worker->stats.handshake_ns, c->worker->now_ns - c->gate->hello_ns);
+    c->own_sealed = lr__buf_len(&c->sealed);
     lr__conn_gate_free(c);
     lr__conn_enter_open(c);
     if (was_held && !lr__conn_is_over(c)) {

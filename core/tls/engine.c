@@ -207,7 +207,6 @@ static void begin_sessions(lr__engine *engine, const lr__gate_choice *choice)
 void lr__engine_end_sessions(lr__engine *engine)
 {
     engine->sessions = NULL;
-    lr__sessions_end(engine->ssl);
 }
 
 lr__sessions *lr__engine_sessions(WOLFSSL *ssl)

@@ -118,8 +118,6 @@ struct WOLFSSL;
 lr_status lr__sessions_set_up(struct WOLFSSL_CTX *ctx, const lr__replica *replica, lr_error *err);
 /* Before the handshake; null: neither tickets nor resumption. */
 void lr__sessions_begin(lr__sessions *sessions, struct WOLFSSL *ssl);
-/* Behind it: a renegotiation neither resumes nor gets a ticket. */
-void lr__sessions_end(struct WOLFSSL *ssl);
 
 /* Shared by session.c and session_wolf.c. */
 /* Seals wolfSSL's ticket of len bytes, in place, and the note behind it. 0: failed. */

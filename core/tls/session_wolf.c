@@ -9,6 +9,7 @@
 #include "core/base/mem.h"
 #include "core/base/status.h"
 #include "core/tls/engine.h"
+#include "core/tls/rand.h"
 #include "core/tls/wolf.h"
 
 #include <string.h>
@@ -18,12 +19,26 @@ static lr_tls_version version_of(WOLFSSL *ssl)
     return wolfSSL_version(ssl) == LR_TLS_1_3 ? LR_TLS_1_3 : LR_TLS_1_2;
 }
 
+/* wolfSSL 5.9.2 gives a ticket in each renegotiation of a connection whose client took one at first
+ * (nothing takes its createTicket back): this one opens nowhere. */
+static int seal_nothing(uint8_t *name, uint8_t *salt, uint8_t *mac, uint8_t *ticket, int len,
+                        int *out_len)
+{
+    if (lr__rand_block(name, LR__KEY_NAME) != 0 || lr__rand_block(salt, LR__SEAL_SALT) != 0 ||
+        lr__rand_block(mac, LR__SEAL_MAC) != 0 || lr__rand_block(ticket, (unsigned)len) != 0)
+        return WOLFSSL_TICKET_RET_FATAL;
+    *out_len = len;
+    return WOLFSSL_TICKET_RET_OK;
+}
+
 static int seal(lr__sessions *sessions, WOLFSSL *ssl, uint8_t *name, uint8_t *salt, uint8_t *mac,
                 uint8_t *ticket, int len, int *cap)
 {
     size_t sealed;
 
-    if (!sessions || !sessions->tickets)
+    if (!sessions)
+        return seal_nothing(name, salt, mac, ticket, len, cap);
+    if (!sessions->tickets)
         return WOLFSSL_TICKET_RET_FATAL;
     sessions->resumed = wolfSSL_session_reused(ssl) != 0;
     (void)wolfSSL_set_max_early_data(ssl, 0); /* what may be skipped now is nothing to promise */
@@ -140,6 +155,12 @@ lr_status lr__sessions_set_up(WOLFSSL_CTX *ctx, const lr__replica *replica, lr_e
     return done ? LR_OK : lr__fail(err, LR_ETLS, "wolfSSL does not take the settings of sessions");
 }
 
+static void no_tickets(WOLFSSL *ssl)
+{
+    (void)wolfSSL_no_ticket_TLSv13(ssl); /* refused where 1.3 is not spoken */
+    (void)wolfSSL_NoTicketTLSv12(ssl);
+}
+
 void lr__sessions_begin(lr__sessions *sessions, WOLFSSL *ssl)
 {
     bool tickets = sessions && sessions->tickets, stored = sessions && sessions->stored;
@@ -147,14 +168,8 @@ void lr__sessions_begin(lr__sessions *sessions, WOLFSSL *ssl)
     if (stored && !tickets)
         (void)wolfSSL_set_options(ssl, WOLFSSL_OP_NO_TICKET); /* 1.2: none; 1.3: an id for one */
     else if (!tickets)
-        lr__sessions_end(ssl);
+        no_tickets(ssl);
     /* Nobody asks us before an id goes out, and it would promise as much as may be skipped now. */
     if (sessions && sessions->early_data && !tickets)
         (void)wolfSSL_no_ticket_TLSv13(ssl);
-}
-
-void lr__sessions_end(WOLFSSL *ssl)
-{
-    (void)wolfSSL_no_ticket_TLSv13(ssl); /* refused where 1.3 is not spoken */
-    (void)wolfSSL_NoTicketTLSv12(ssl);
 }
