@@ -101,6 +101,7 @@ set(LOCKRING_RUN_SOURCES
     core/run/file.c
     core/run/hello.c
     core/run/hooks.c
+    core/run/key_make.c
     core/run/key_store.c
     core/run/limits.c
     core/run/listener.c
@@ -116,6 +117,7 @@ set(LOCKRING_RUN_SOURCES
     core/run/watchdog.c
     core/run/worker.c
     core/run/worker_api.c
+    core/run/worker_keys.c
     core/run/workers.c
 )
 
