@@ -12,6 +12,7 @@
 #include "core/base/mem.h"
 #include "core/base/status.h"
 #include "core/run/conn.h"
+#include "core/run/key_store.h"
 #include "core/run/object.h"
 #include "core/run/server.h"
 #include "core/run/workers.h"
@@ -55,6 +56,16 @@ void lr__worker_conn_gone(lr_worker *w)
         lr__listener_retry(&w->listeners[i]);
 }
 
+/* As the worker, so that what is drawn comes through the seam. */
+static lr_status enter_key_store(lr_worker *w, lr_error *err)
+{
+    lr__current *before = lr__current_set(&w->current);
+    lr_status status = lr__key_store_enter(w->workers->keys, w->index, err);
+
+    (void)lr__current_set(before);
+    return status;
+}
+
 lr_status lr__worker_open(lr_worker *w, lr_error *err)
 {
     lr__ring_config config = {.recv_buffer_max = LR__RECV_BUFFER_MAX};
@@ -74,6 +85,7 @@ lr_status lr__worker_open(lr_worker *w, lr_error *err)
     w->plaintext = lr__alloc(LR__PLAINTEXT_SIZE);
     if (!w->held || !w->plaintext)
         return lr__fail(err, LR_ENOMEM, "worker %u: out of memory", w->index);
+    LR_TRY(enter_key_store(w, err));
     lr__objects_init(w);
     lr__mailbox_init(&w->mailbox);
     atomic_store(&w->wake_ring, w->ring);
@@ -226,6 +238,7 @@ bool lr__worker_turn(lr_worker *w)
     }
     count = lr__ring_wait(w->ring, deadline, w->completions, LR__COMPLETIONS_PER_TURN);
     w->now_ns = lr__ring_now(w->ring);
+    lr__key_store_adopt(w->workers->keys, w->index); /* a sleeper may have passed any number */
     for (uint32_t i = 0; i < count; i++)
         dispatch(w, &w->completions[i]);
     advance(w);
@@ -265,6 +278,7 @@ void lr__worker_close(lr_worker *w)
     lr__worker_drop_replicas(w);
     lr__stats_publish(w);
     (void)lr__current_set(before);
+    lr__key_store_leave(w->workers->keys, w->index);
     lr__timers_fini(&w->timers);
     lr__slab_fini(&w->conns);
     lr__slab_fini(&w->objects);

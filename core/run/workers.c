@@ -10,6 +10,7 @@
 #include "core/base/mem.h"
 #include "core/base/status.h"
 #include "core/run/conn.h"
+#include "core/run/key_store.h"
 #include "core/run/server.h"
 #include "core/run/steer.h"
 #include "core/run/watchdog.h"
@@ -64,6 +65,7 @@ static void free_workers(lr_workers *workers)
             lr__worker_free(workers->list[i]);
     }
     lr__free(workers->list);
+    lr__key_store_free(workers->keys);
     lr__free(workers);
 }
 
@@ -106,7 +108,9 @@ static lr_status make_workers(lr_workers *workers, const lr_workers_options *opt
     workers->stall_threshold_ms =
         options->stall_threshold_ms == LR_NONE ? 0 : options->stall_threshold_ms;
     workers->list = lr__alloc_zero(workers->count, sizeof(workers->list[0]));
-    if (!workers->list)
+    workers->keys = lr__key_store_new(
+        &(lr__key_store_options){.place_count = workers->count, .log = &workers->log});
+    if (!workers->list || !workers->keys)
         return lr__fail(err, LR_ENOMEM, "lr_workers: out of memory");
     for (uint32_t i = 0; i < workers->count; i++) {
         workers->list[i] = worker_new(workers, i, workers->pinned ? cpus[i % cpu_count] : -1);

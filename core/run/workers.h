@@ -14,6 +14,7 @@
 
 struct lr_server;
 struct lr__watchdog;
+struct lr__key_store;
 
 enum { LR__SERVERS_MAX = 64 };
 
@@ -26,6 +27,7 @@ struct lr_workers {
     lr_toggle steer;
     uint32_t stall_threshold_ms;   /* 0: no watchdog */
     struct lr__watchdog *watchdog; /* while threads of ours run */
+    struct lr__key_store *keys;    /* ticket keys */
     bool started;                  /* threads of ours have been started, and not yet joined */
     struct lr_worker **list;
     struct lr_server *servers[LR__SERVERS_MAX]; /* null where one was freed */

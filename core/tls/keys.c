@@ -2,6 +2,7 @@
 #include "core/tls/keys.h"
 
 #include "core/base/check.h"
+#include "core/base/current.h"
 #include "core/base/mem.h"
 #include "core/base/secret.h"
 #include "core/base/status.h"
@@ -99,7 +100,7 @@ lr_status lr_ticket_keys_draw(lr_ticket_keys *keys, bool as_next, lr_error *err)
     if (keys->has_next)
         return lr__fail(err, LR_ESTATE, "ticket keys: there is a next key already");
     do {
-        if (lr__rand_block(drawn, sizeof(drawn)) != 0)
+        if (!lr__current_random(drawn, sizeof(drawn))) /* no generator of ours in between */
             return lr__fail(err, LR_ERANDOM, "ticket keys: no random bytes");
     } while (weakness(drawn, sizeof(drawn)));
     if (keys->count == LR_TICKET_KEYS_MAX)
@@ -320,6 +321,20 @@ const uint8_t *lr__keys_find(const lr_ticket_keys *keys, const uint8_t name[LR__
         return keys->keys[i];
     }
     return NULL;
+}
+
+const uint8_t *lr__key_set_find(const lr__key_set *set, const uint8_t name[LR__KEY_NAME],
+                                uint64_t now_ns, bool *is_current)
+{
+    uint32_t rank;
+    const uint8_t *key = lr__keys_find(set->keys, name, &rank);
+
+    if (!key)
+        return NULL;
+    if (now_ns >= set->accept_until_ns[(size_t)(key - set->keys->keys[0]) / LR_TICKET_KEY_SIZE])
+        return NULL;
+    *is_current = rank == 0;
+    return key;
 }
 
 static bool derive(const uint8_t key[LR_TICKET_KEY_SIZE], const uint8_t salt[LR__SEAL_SALT],

@@ -34,6 +34,18 @@ const uint8_t *lr__keys_current(const lr_ticket_keys *keys);
 const uint8_t *lr__keys_find(const lr_ticket_keys *keys, const uint8_t name[LR__KEY_NAME],
                              uint32_t *index);
 
+/* A list as workers use it: immutable, and with the times until which retired keys still open
+ * (monotonic ns; UINT64_MAX: the key is not retired). */
+typedef struct lr__key_set {
+    lr_ticket_keys *keys;
+    uint64_t accept_until_ns[LR_TICKET_KEYS_MAX]; /* by index into keys */
+} lr__key_set;
+
+/* The key of that name, unless it is retired and its time is over. *is_current: what it sealed
+ * needs no new ticket, because it is the current key or already the next one. */
+const uint8_t *lr__key_set_find(const lr__key_set *set, const uint8_t name[LR__KEY_NAME],
+                                uint64_t now_ns, bool *is_current);
+
 /* In place. Writes name, salt and mac. False: no randomness, or wolfCrypt failed. */
 bool lr__seal(const uint8_t key[LR_TICKET_KEY_SIZE], lr_slice bound, uint8_t *bytes, size_t len,
               uint8_t name[LR__KEY_NAME], uint8_t salt[LR__SEAL_SALT], uint8_t mac[LR__SEAL_MAC]);

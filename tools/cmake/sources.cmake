@@ -62,6 +62,7 @@ set(LOCKRING_TLS_SOURCES
     core/tls/crl.c
     core/tls/dh.c
     core/tls/engine.c
+    core/tls/engine_again.c
     core/tls/fingerprint.c
     core/tls/gate.c
     core/tls/hello.c
@@ -105,6 +106,7 @@ set(LOCKRING_RUN_SOURCES
     core/run/file.c
     core/run/hello.c
     core/run/hooks.c
+    core/run/key_store.c
     core/run/limits.c
     core/run/listener.c
     core/run/object.c
