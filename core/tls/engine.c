@@ -13,120 +13,15 @@
 #include "core/base/hostname.h"
 #include "core/base/mem.h"
 #include "core/base/status.h"
-#include "core/base/window.h"
 #include "core/tls/alert.h"
-#include "core/tls/peer.h"
-#include "core/tls/wolf.h"
+#include "core/tls/engine_state.h"
 
 #include <string.h>
-
-enum {
-    RECORD_ALERT = 21,
-    RECORD_HANDSHAKE = 22,
-    RECORD_DATA = 23,
-    MESSAGE_SERVER_HELLO = 2,
-    RECORD_MAX = 16384 + 2048 /* RFC 5246 6.2.3 */
-};
-
-/* What lives until the handshake is done. */
-typedef struct once {
-    lr_bytes *staple; /* a reference, or null */
-    bool is_asked;
-    lr__asking asking;
-} once;
-
-/* What a context that allows renegotiation needs, from the first one on. */
-typedef struct again {
-    lr__renegotiation phase;
-    bool began;   /* wolfSSL has the ClientHello */
-    bool replied; /* and has answered it */
-    bool refused; /* it was one too many */
-    lr__window window;
-    uint64_t at_ns[]; /* of the window, as many as the context's limit */
-} again;
-
-struct lr__engine {
-    WOLFSSL *ssl;
-    lr__replica *replica;
-    const uint64_t *now_ns; /* monotonic; null: no renegotiation is taken */
-    struct again *again;    /* null: none has begun */
-    lr_slice in;            /* what is left of the caller's input during a call */
-    lr__buf *out;
-    lr__buf_pool *pool;
-    struct once *once;    /* null: neither is needed */
-    uint32_t out_before;  /* bytes that waited in out when this call began */
-    uint32_t record_left; /* body bytes of the current record that wolfSSL has not asked for yet */
-    uint8_t header[LR__RECORD_HEADER]; /* of the last record; its type stays after its end */
-    uint8_t header_len;                /* header bytes of the current record handed out */
-    uint8_t new_keys;                  /* key changes less answers in this call */
-    bool key_update;                   /* this call took one */
-    bool is_empty;                     /* the last record has no body: it is refused */
-    bool record_taken;                 /* this call has handed out a record's end */
-    bool out_failed;                   /* there was no memory for output */
-    bool hello_retry;                  /* a HelloRetryRequest is out and its answer not yet in */
-    bool done;                         /* the handshake */
-    bool ended;                        /* close_notify is out */
-};
 
 /* RFC 8446 4.1.3: the random of a ServerHello that is a HelloRetryRequest. */
 static const uint8_t hello_retry_random[32] = {
     0xcf, 0x21, 0xad, 0x74, 0xe5, 0x9a, 0x61, 0x11, 0xbe, 0x1d, 0x8c, 0x02, 0x1e, 0x65, 0xb8, 0x91,
     0xc2, 0xa2, 0x11, 0x16, 0x7a, 0xbb, 0x8c, 0x5e, 0x07, 0x9e, 0x09, 0xe2, 0xc8, 0xa8, 0x33, 0x9c};
-
-static bool ask_again(lr__engine *engine);
-
-/* The server name must stay (RFC 6066 3 leaves it to the server). wolfSSL 5.9.2 does not look at
- * that of a second ClientHello where it kept the first one's (src/tls.c, TLSX_SNI_Parse()); a name
- * that it was told to expect it compares. What was kept is raw, and no string. */
-static bool expect_same_name(WOLFSSL *ssl)
-{
-    void *kept = NULL;
-    unsigned short len = wolfSSL_SNI_GetRequest(ssl, WOLFSSL_SNI_HOST_NAME, &kept);
-    char name[UINT8_MAX + 1];
-
-    if (len == 0)
-        return true;
-    if (len > UINT8_MAX)
-        return false;
-    memcpy(name, kept, len); /* wolfSSL frees its own copy before it makes the next one */
-    return wolfSSL_UseSNI(ssl, WOLFSSL_SNI_HOST_NAME, name, len) == WOLFSSL_SUCCESS;
-}
-
-/* The first record of a handshake behind the handshake, before wolfSSL has any of it. False: it is
- * one too many, or there is no memory. */
-static bool admit_renegotiation(lr__engine *engine)
-{
-    const lr__renegotiation_limit *limit = &engine->replica->context->renegotiations;
-
-    if (!engine->again) {
-        engine->again = lr__alloc_zero(1, sizeof(*engine->again) + limit->count * sizeof(uint64_t));
-        if (!engine->again) {
-            engine->out_failed = true;
-            return false;
-        }
-        engine->again->window.at_ns = engine->again->at_ns;
-    }
-    if (!engine->now_ns || !lr__window_take(&engine->again->window, *engine->now_ns,
-                                            limit->window_s * UINT64_C(1000000000), limit->count)) {
-        engine->again->refused = true;
-        return false;
-    }
-    engine->again->phase = LR__RENEGOTIATION_BEGUN;
-    engine->again->began = engine->again->replied = false;
-    if (expect_same_name(engine->ssl) && ask_again(engine))
-        return true;
-    engine->out_failed = true;
-    return false;
-}
-
-/* Records of TLS 1.3 do not show what they are, and one in clear is an error. */
-static bool begins_renegotiation(const lr__engine *engine)
-{
-    return engine->done && engine->header[0] == RECORD_HANDSHAKE &&
-           engine->replica->context->renegotiations.count != 0 &&
-           (!engine->again || engine->again->phase == LR__RENEGOTIATION_NONE) &&
-           wolfSSL_version(engine->ssl) == LR_TLS_1_2;
-}
 
 static int on_recv(WOLFSSL *ssl, char *to, int size, void *arg)
 {
@@ -148,11 +43,11 @@ static int on_recv(WOLFSSL *ssl, char *to, int size, void *arg)
             engine->header_len = 0;
             /* In clear only data may be empty (RFC 5246 6.2.1, RFC 8446 5.1), and what is sealed
              * never is. wolfSSL 5.9.2 would answer record_overflow. */
-            engine->is_empty = engine->record_left == 0 && engine->header[0] != RECORD_DATA;
+            engine->is_empty = engine->record_left == 0 && engine->header[0] != LR__RECORD_DATA;
             engine->record_taken = engine->record_left == 0;
             if (engine->is_empty)
                 return WOLFSSL_CBIO_ERR_GENERAL;
-            if (begins_renegotiation(engine) && !admit_renegotiation(engine))
+            if (lr__engine_begins_renegotiation(engine) && !lr__engine_admit_renegotiation(engine))
                 return WOLFSSL_CBIO_ERR_GENERAL;
         }
     } else {
@@ -173,21 +68,9 @@ static bool is_hello_retry(const char *from, int size)
     size_t random_at = LR__RECORD_HEADER + LR__HANDSHAKE_HEADER + 2;
 
     return (size_t)size >= random_at + sizeof(hello_retry_random) &&
-           record[0] == RECORD_HANDSHAKE && record[LR__RECORD_HEADER] == MESSAGE_SERVER_HELLO &&
+           record[0] == LR__RECORD_HANDSHAKE &&
+           record[LR__RECORD_HEADER] == LR__MESSAGE_SERVER_HELLO &&
            memcmp(record + random_at, hello_retry_random, sizeof(hello_retry_random)) == 0;
-}
-
-/* In a renegotiation wolfSSL 5.9.2 takes a further ClientHello for another beginning, at any point
- * (src/internal.c, DoHandShakeMsgType()), and signs for it: there is one flight of ours that begins
- * with a handshake record. */
-static bool is_second_reply(lr__engine *engine, const char *from)
-{
-    if (lr__engine_renegotiation(engine) != LR__RENEGOTIATION_BEGUN || from[0] != RECORD_HANDSHAKE)
-        return false;
-    if (engine->again->replied)
-        engine->again->refused = true;
-    engine->again->replied = true;
-    return engine->again->refused;
 }
 
 static int on_send(WOLFSSL *ssl, char *from, int size, void *arg)
@@ -199,7 +82,7 @@ static int on_send(WOLFSSL *ssl, char *from, int size, void *arg)
         engine->new_keys--;
     if (!engine->done && is_hello_retry(from, size))
         engine->hello_retry = true;
-    if (is_second_reply(engine, from))
+    if (lr__engine_is_second_reply(engine, from))
         return WOLFSSL_CBIO_ERR_GENERAL;
     if (!lr__buf_append(engine->out, engine->pool, lr_slice_of(from, (size_t)size))) {
         engine->out_failed = true;
@@ -280,8 +163,8 @@ static lr_status apply_choice(WOLFSSL *ssl, const lr_context *context,
     return LR_OK;
 }
 
-static lr_status begin_once(lr__engine *engine, lr__replica *replica, const lr__gate_choice *choice,
-                            lr_error *err)
+lr_status lr__engine_begin_once(lr__engine *engine, lr__replica *replica,
+                                const lr__gate_choice *choice, lr_error *err)
 {
     bool is_asked = replica->context->request_cert && !choice->is_trial;
 
@@ -298,16 +181,6 @@ static lr_status begin_once(lr__engine *engine, lr__replica *replica, const lr__
     if (is_asked)
         lr__asking_begin(&engine->once->asking, engine->ssl);
     return LR_OK;
-}
-
-/* A renegotiation of a context that asks asks again. */
-static bool ask_again(lr__engine *engine)
-{
-    lr__gate_choice choice = {0};
-    lr_error err;
-
-    LR_DCHECK(!engine->once);
-    return begin_once(engine, engine->replica, &choice, &err) == LR_OK;
 }
 
 static void end_once(lr__engine *engine)
@@ -343,7 +216,7 @@ lr_status lr__engine_new(lr__replica *replica, const lr__gate_choice *choice, lr
     wolfSSL_SetEncryptKeysCtx(engine->ssl, engine);
     status = apply_choice(engine->ssl, replica->context, choice, err);
     if (status == LR_OK)
-        status = begin_once(engine, replica, choice, err);
+        status = lr__engine_begin_once(engine, replica, choice, err);
     if (status != LR_OK) {
         lr__engine_free(engine);
         return status;
@@ -388,7 +261,7 @@ static bool is_peer_alert(const lr__engine *engine, int native,
 {
     if (native == FATAL_ERROR || native == WOLFSSL_ERROR_ZERO_RETURN)
         return true;
-    if (engine->header[0] != RECORD_ALERT)
+    if (engine->header[0] != LR__RECORD_ALERT)
         return false;
     if (native == PARSE_ERROR)
         return !engine->done && history->last_rx.code >= 0;
@@ -411,29 +284,20 @@ static lr_status fail_by_alert(lr__engine *engine, int alert, lr_error *err, con
     return LR_EALERT;
 }
 
-static lr_status fail_renegotiation(lr__engine *engine, lr_error *err)
-{
-    lr__engine_alert(engine, LR__ALERT_HANDSHAKE_FAILURE);
-    (void)lr__fail(err, LR_ERENEGOTIATION, "%s", lr_status_text(LR_ERENEGOTIATION));
-    if (err)
-        err->tls_alert = LR__ALERT_HANDSHAKE_FAILURE;
-    return LR_ERENEGOTIATION;
-}
-
 /* wolfSSL 5.9.2 calls a ChangeCipherSpec that is not the byte 1 one of a wrong length; that is too
  * long only where it is (RFC 8446 5). */
 static int alert_of(const lr__engine *engine, int native)
 {
     uint32_t len = (uint32_t)engine->header[3] << 8 | engine->header[4];
 
-    if (engine->is_empty || (native == LENGTH_ERROR && len <= RECORD_MAX))
+    if (engine->is_empty || (native == LENGTH_ERROR && len <= LR__RECORD_MAX))
         return LR__ALERT_UNEXPECTED_MESSAGE;
     return lr__alert_of_native(native);
 }
 
 /* The failure of the last wolfSSL call, told and answered: the peer gets the alert that the RFC
  * asks for if wolfSSL queued none (guide: several of its failures end silently). */
-static lr_status fail(lr__engine *engine, int native, lr_error *err, const char *what)
+lr_status lr__engine_fail(lr__engine *engine, int native, lr_error *err, const char *what)
 {
     WOLFSSL_ALERT_HISTORY history = {{-1, -1}, {-1, -1}};
     int alert = alert_of(engine, native);
@@ -442,7 +306,7 @@ static lr_status fail(lr__engine *engine, int native, lr_error *err, const char 
     if (engine->out_failed || native == MEMORY_E || native == MEMORY_ERROR)
         return lr__fail(err, LR_ENOMEM, "%s: out of memory", what);
     if (engine->again && engine->again->refused)
-        return fail_renegotiation(engine, err);
+        return lr__engine_fail_renegotiation(engine, err);
     if (is_peer_alert(engine, native, &history))
         return fail_by_alert(engine, history.last_rx.code, err, what);
     if (history.last_tx.level == alert_fatal)
@@ -464,7 +328,7 @@ static lr_status refuse_peer(lr__engine *engine, lr_error *err)
     const lr__asking *asking = &engine->once->asking;
 
     if (asking->no_memory)
-        return fail(engine, MEMORY_E, err, "handshake");
+        return lr__engine_fail(engine, MEMORY_E, err, "handshake");
     if (asking->peer->count == 0)
         (void)lr__fail(err, LR_EPEERCERT, "handshake: the client has no certificate");
     else
@@ -476,7 +340,7 @@ static lr_status refuse_peer(lr__engine *engine, lr_error *err)
 }
 
 /* Where a peer was asked it has answered, and it has shown that the key is its own. */
-static bool is_peer_sound(const lr__engine *engine)
+bool lr__engine_is_peer_sound(const lr__engine *engine)
 {
     return !engine->once || !engine->once->is_asked || wolfSSL_session_reused(engine->ssl) ||
            lr__asking_is_sound(&engine->once->asking);
@@ -494,17 +358,17 @@ lr_status lr__engine_handshake(lr__engine *engine, lr_slice *in, lr_error *err)
         return refuse_peer(engine, err);
     /* Data under the keys of the handshake: wolfSSL takes it for early data if some was offered. */
     if (wolfSSL_pending(engine->ssl) != 0)
-        return fail(engine, OUT_OF_ORDER_E, err, "handshake");
+        return lr__engine_fail(engine, OUT_OF_ORDER_E, err, "handshake");
     if (ret == WOLFSSL_SUCCESS && wolfSSL_is_init_finished(engine->ssl)) {
-        if (!is_peer_sound(engine))
-            return fail(engine, OUT_OF_ORDER_E, err, "handshake: client certificate");
+        if (!lr__engine_is_peer_sound(engine))
+            return lr__engine_fail(engine, OUT_OF_ORDER_E, err, "handshake: client certificate");
         engine->done = true;
         return LR_OK;
     }
     native = wolfSSL_get_error(engine->ssl, ret);
     if (ret == WOLFSSL_SUCCESS || native == WOLFSSL_ERROR_WANT_READ)
         return LR_EAGAIN;
-    return fail(engine, native, err, "handshake");
+    return lr__engine_fail(engine, native, err, "handshake");
 }
 
 bool lr__engine_wants_hello(const lr__engine *engine)
@@ -518,50 +382,6 @@ void lr__engine_hello_passed(lr__engine *engine)
     engine->hello_retry = false;
 }
 
-/* Data in the middle of a renegotiation: wolfSSL's handshake stops for it, and the next call has it
- * without a byte more of input. */
-static int read_record(lr__engine *engine, uint8_t *out, int cap)
-{
-    int ret = wolfSSL_read(engine->ssl, out, cap);
-
-    if (ret <= 0 && lr__engine_renegotiation(engine) == LR__RENEGOTIATION_BEGUN &&
-        wolfSSL_get_error(engine->ssl, ret) == APP_DATA_READY) {
-        LR_DCHECK(engine->record_taken);
-        ret = wolfSSL_read(engine->ssl, out, cap);
-    }
-    return ret;
-}
-
-static void move_renegotiation(lr__engine *engine)
-{
-    if (!wolfSSL_is_init_finished(engine->ssl))
-        engine->again->began = true;
-    else if (engine->again->began)
-        engine->again->phase = LR__RENEGOTIATION_DONE;
-}
-
-void lr__engine_set_clock(lr__engine *engine, const uint64_t *now_ns)
-{
-    engine->now_ns = now_ns;
-}
-
-lr__renegotiation lr__engine_renegotiation(const lr__engine *engine)
-{
-    return engine->again ? engine->again->phase : LR__RENEGOTIATION_NONE;
-}
-
-lr_status lr__engine_end_renegotiation(lr__engine *engine, lr__peer **peer, lr_error *err)
-{
-    const char *what = NULL;
-
-    LR_DCHECK(lr__engine_renegotiation(engine) == LR__RENEGOTIATION_DONE);
-    engine->again->phase = LR__RENEGOTIATION_NONE;
-    if (!is_peer_sound(engine))
-        what = "renegotiation: client certificate";
-    *peer = lr__engine_take_peer(engine);
-    return what ? fail(engine, OUT_OF_ORDER_E, err, what) : LR_OK;
-}
-
 lr_status lr__engine_read(lr__engine *engine, lr_slice *in, uint8_t *out, size_t cap, size_t *len,
                           lr_error *err)
 {
@@ -571,12 +391,12 @@ lr_status lr__engine_read(lr__engine *engine, lr_slice *in, uint8_t *out, size_t
     LR_DCHECK(engine->done && cap >= 16384);
     *len = 0;
     begin_call(engine, *in);
-    ret = read_record(engine, out, (int)cap);
+    ret = lr__engine_read_record(engine, out, (int)cap);
     *in = end_call(engine);
     if (engine->once && engine->once->asking.refused)
         return refuse_peer(engine, err);
     if (engine->again && engine->again->phase == LR__RENEGOTIATION_BEGUN)
-        move_renegotiation(engine);
+        lr__engine_move_renegotiation(engine);
     if (ret > 0) {
         *len = (size_t)ret;
         return LR_OK;
@@ -586,7 +406,7 @@ lr_status lr__engine_read(lr__engine *engine, lr_slice *in, uint8_t *out, size_t
         return before == 0 || (in->len == 0 && !engine->record_taken) ? LR_EAGAIN : LR_OK;
     if (native == WOLFSSL_ERROR_ZERO_RETURN)
         return LR_ECLOSED;
-    return fail(engine, native, err, "record");
+    return lr__engine_fail(engine, native, err, "record");
 }
 
 bool lr__engine_saw_key_update(const lr__engine *engine)
@@ -603,7 +423,7 @@ lr_status lr__engine_write(lr__engine *engine, lr_slice bytes, lr_error *err)
     ret = wolfSSL_write(engine->ssl, bytes.bytes, (int)bytes.len);
     if (ret == (int)bytes.len)
         return LR_OK;
-    return fail(engine, wolfSSL_get_error(engine->ssl, ret), err, "write");
+    return lr__engine_fail(engine, wolfSSL_get_error(engine->ssl, ret), err, "write");
 }
 
 uint32_t lr__engine_fragment_max(const lr__engine *engine)

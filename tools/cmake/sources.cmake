@@ -12,6 +12,7 @@ set(LOCKRING_PUBLIC_HEADERS
     include/lockring/hello.h
     include/lockring/lockring.h
     include/lockring/names.h
+    include/lockring/ocsp.h
     include/lockring/run.h
     include/lockring/server.h
     include/lockring/stats.h
@@ -61,6 +62,7 @@ set(LOCKRING_TLS_SOURCES
     core/tls/crl.c
     core/tls/dh.c
     core/tls/engine.c
+    core/tls/engine_again.c
     core/tls/fingerprint.c
     core/tls/gate.c
     core/tls/hello.c
@@ -68,6 +70,8 @@ set(LOCKRING_TLS_SOURCES
     core/tls/identity.c
     core/tls/keys.c
     core/tls/names.c
+    core/tls/ocsp.c
+    core/tls/ocsp_parse.c
     core/tls/peer.c
     core/tls/pem.c
     core/tls/pkcs12.c
@@ -76,6 +80,7 @@ set(LOCKRING_TLS_SOURCES
     core/tls/renegotiation.c
     core/tls/replica.c
     core/tls/selfsign.c
+    core/tls/signature.c
     core/tls/sni.c
     core/tls/suites.c
     core/tls/suites_process.c
