@@ -85,6 +85,7 @@ typedef struct lr_worker {
     lr__live live;
     lr__stats stats; /* written by the worker, read by any thread */
     lr__timer trim;
+    lr__timer key_timer; /* when something is due in the store of ticket keys */
     lr__completion completions[LR__COMPLETIONS_PER_TURN];
 
     _Atomic uint64_t hook; /* which hook it is in (core/run/hooks.h); written by the worker, read
@@ -112,6 +113,8 @@ void lr__worker_free(lr_worker *w);
 
 /* Any thread, async-signal-safe: makes the worker look at stop and drain flags. */
 void lr__worker_wake(lr_worker *w);
+/* Any thread: the monotonic clock of its ring; 0: it has none. */
+uint64_t lr__worker_clock(lr_worker *w);
 /* Any thread: deliver runs on the worker and owns the message from then on. False: the worker has
  * not begun or has ended, and the message is still the caller's. */
 bool lr__worker_post(lr_worker *w, lr__message *message);

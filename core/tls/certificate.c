@@ -7,7 +7,10 @@
 #include <lockring/certificate.h>
 
 #include "core/base/check.h"
+#include "core/base/status.h"
 #include "core/tls/cert_text.h"
+#include "core/tls/library.h"
+#include "core/tls/pem.h"
 #include "core/tls/wolf.h"
 #include "core/tls/x509.h"
 
@@ -84,6 +87,27 @@ bool lr_certificate_parse(lr_slice der, lr_certificate *out)
     out->info_access = rules.info_access;
     describe_key(&x509, out);
     return true;
+}
+
+lr_status lr_certificate_load(lr_slice file, const char *name, uint32_t index, lr_bytes **out,
+                              lr_error *err)
+{
+    static const lr__pem_kind kind = {"certificate", {"CERTIFICATE"}, LR_ECERTIFICATE};
+    lr__input source = {.name = name, .bytes = file};
+    lr__der_list list = {0};
+    lr_status status;
+
+    LR_BUG_IF(!name || !out || (!file.bytes && file.len != 0), LR_EINVAL);
+    *out = NULL;
+    LR_TRY(lr__tls_init(err));
+    status = lr__der_list_add(&list, &source, &kind, err);
+    if (status == LR_OK && index < list.count) {
+        *out = lr_bytes_new(lr_slice_of(list.items[index].bytes, list.items[index].size));
+        if (!*out)
+            status = lr__fail(err, LR_ENOMEM, "%s: out of memory", name);
+    }
+    lr__der_list_fini(&list);
+    return status;
 }
 
 size_t lr_certificate_subject(const lr_certificate *certificate, char *out, size_t cap)

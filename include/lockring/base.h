@@ -80,6 +80,7 @@ typedef enum lr_toggle { LR_DEFAULT = 0, LR_ON = 1, LR_OFF = 2 } lr_toggle;
     X(LR_EGATE, -309, "the hello gate and the TLS library disagree")                               \
     X(LR_EPREFACE, -310, "what came before the first byte of the protocol was refused")            \
     X(LR_EPEERCERT, -311, "the peer has no certificate that holds")                                \
+    X(LR_EOCSP, -312, "the OCSP response does not hold, or does not say good")                     \
     X(LR_EALERT, -400, "the peer sent a fatal alert")                                              \
     X(LR_ETRUNCATED, -401, "the peer ended the stream without close_notify")                       \
     X(LR_ERESET, -402, "the peer reset the connection")                                            \

@@ -5,19 +5,27 @@
  * lr_conn_is_authorized().
  *
  * Threads  any.
- * Memory   nothing is allocated. The slices of an lr_certificate point into the DER, which must
- *          outlive it.
- * Texts    are UTF-8 and terminated. Functions that write one return its whole length, as
- * snprintf() does: it was cut if that is not less than cap; cap may be 0. Bytes that could be taken
- *          for something else are escaped as RFC 4514 2.4 has it: no name can look like two. */
+ * Memory   nothing is allocated, but by lr_certificate_load(). The slices of an lr_certificate
+ * point into the DER, which must outlive it. Texts    are UTF-8 and terminated. Functions that
+ * write one return its whole length, as snprintf() does: it was cut if that is not less than cap;
+ * cap may be 0. Bytes that could be taken for something else are escaped as RFC 4514 2.4 has it: no
+ * name can look like two. */
 #ifndef LOCKRING_CERTIFICATE_H
 #define LOCKRING_CERTIFICATE_H
 
 #include <lockring/base.h> /* lr_slice */
+#include <lockring/bytes.h>
 
 #ifdef __cplusplus
 extern "C" {
 #endif
+
+/* A certificate of a file: PEM, several, or one in DER; index: from 0. *out gets one reference to
+ * its DER, or null with LR_OK where there are not so many. name stands for the file in err.
+ * LR_ECERTIFICATE: there is none at all, or one that is malformed; LR_ENOMEM. */
+LR_API LR_ANY LR_NODISCARD lr_status lr_certificate_load(lr_slice file, const char *name,
+                                                         uint32_t index, lr_bytes **out,
+                                                         lr_error *err);
 
 typedef struct lr_certificate {
     lr_slice der;

@@ -12,6 +12,7 @@
 #include <lockring/file.h>
 #include <lockring/hello.h>
 #include <lockring/names.h>
+#include <lockring/ocsp.h>
 #include <lockring/run.h>
 #include <lockring/server.h>
 #include <lockring/stats.h>

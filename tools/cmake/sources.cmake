@@ -12,6 +12,7 @@ set(LOCKRING_PUBLIC_HEADERS
     include/lockring/hello.h
     include/lockring/lockring.h
     include/lockring/names.h
+    include/lockring/ocsp.h
     include/lockring/run.h
     include/lockring/server.h
     include/lockring/stats.h
@@ -69,6 +70,8 @@ set(LOCKRING_TLS_SOURCES
     core/tls/identity.c
     core/tls/keys.c
     core/tls/names.c
+    core/tls/ocsp.c
+    core/tls/ocsp_parse.c
     core/tls/peer.c
     core/tls/pem.c
     core/tls/pkcs12.c
@@ -79,6 +82,7 @@ set(LOCKRING_TLS_SOURCES
     core/tls/selfsign.c
     core/tls/session.c
     core/tls/session_wolf.c
+    core/tls/signature.c
     core/tls/sni.c
     core/tls/suites.c
     core/tls/suites_process.c
@@ -105,6 +109,7 @@ set(LOCKRING_RUN_SOURCES
     core/run/file.c
     core/run/hello.c
     core/run/hooks.c
+    core/run/key_make.c
     core/run/key_store.c
     core/run/limits.c
     core/run/listener.c
@@ -120,6 +125,7 @@ set(LOCKRING_RUN_SOURCES
     core/run/watchdog.c
     core/run/worker.c
     core/run/worker_api.c
+    core/run/worker_keys.c
     core/run/workers.c
 )
 
