@@ -108,6 +108,7 @@ bool lr__engine_set_io(struct WOLFSSL_CTX *ctx); /* false: no memory */
 /* For session_wolf.c: those of the connection's handshake; null: none, or it is over. */
 struct WOLFSSL;
 struct lr__sessions *lr__engine_sessions(struct WOLFSSL *ssl);
+void lr__engine_note_ticket(struct WOLFSSL *ssl); /* made in a renegotiation */
 
 /* Appends a plain alert record to out, for peers that no WOLFSSL was made for. */
 bool lr__alert_plain(lr__buf *out, lr__buf_pool *pool, int alert);

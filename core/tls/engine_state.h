@@ -26,9 +26,10 @@ typedef struct lr__engine_once {
 /* What a context that allows renegotiation needs, from the first one on. */
 typedef struct lr__engine_again {
     lr__renegotiation phase;
-    bool began;   /* wolfSSL has the ClientHello */
-    bool replied; /* and has answered it */
-    bool refused; /* it was one too many */
+    bool began;    /* wolfSSL has the ClientHello */
+    bool replied;  /* and has answered it */
+    bool ticketed; /* the next flight begins with a ticket */
+    bool refused;  /* it was one too many */
     lr__window window;
     uint64_t at_ns[]; /* of the window, as many as the context's limit */
 } lr__engine_again;

@@ -36,8 +36,10 @@ static int seal(lr__sessions *sessions, WOLFSSL *ssl, uint8_t *name, uint8_t *sa
 {
     size_t sealed;
 
-    if (!sessions)
+    if (!sessions) {
+        lr__engine_note_ticket(ssl);
         return seal_nothing(name, salt, mac, ticket, len, cap);
+    }
     if (!sessions->tickets)
         return WOLFSSL_TICKET_RET_FATAL;
     sessions->resumed = wolfSSL_session_reused(ssl) != 0;
