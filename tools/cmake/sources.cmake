@@ -69,6 +69,7 @@ set(LOCKRING_TLS_SOURCES
     core/tls/hello_take.c
     core/tls/identity.c
     core/tls/keys.c
+    core/tls/keys_file.c
     core/tls/names.c
     core/tls/ocsp.c
     core/tls/ocsp_parse.c
