@@ -27,7 +27,7 @@
  *  5. A stop or close may come too late: what completed before it is still delivered.
  *
  * Threads: all calls belong to the thread that opened the ring, except lr__ring_wake() (any thread,
- * async-signal-safe). */
+ * async-signal-safe) and lr__ring_clock(). */
 #ifndef LR_CORE_IO_RING_H
 #define LR_CORE_IO_RING_H
 
@@ -159,7 +159,7 @@ typedef struct lr__backend {
     void (*wake)(lr__ring *ring); /* any thread: ends the current wait, or the next one */
 
     uint64_t (*now)(lr__ring *ring);    /* monotonic ns, read when the last wait returned */
-    uint64_t (*clock)(lr__ring *ring);  /* the same clock, read now */
+    uint64_t (*clock)(lr__ring *ring);  /* the same clock, read now; any thread */
     int64_t (*wall_ms)(lr__ring *ring); /* ms since 1970, read now */
     bool (*random)(lr__ring *ring, void *out, size_t size);
 

@@ -56,16 +56,6 @@ void lr__worker_conn_gone(lr_worker *w)
         lr__listener_retry(&w->listeners[i]);
 }
 
-/* As the worker, so that what is drawn comes through the seam. */
-static lr_status enter_key_store(lr_worker *w, lr_error *err)
-{
-    lr__current *before = lr__current_set(&w->current);
-    lr_status status = lr__key_store_enter(w->workers->keys, w->index, err);
-
-    (void)lr__current_set(before);
-    return status;
-}
-
 lr_status lr__worker_open(lr_worker *w, lr_error *err)
 {
     lr__ring_config config = {.recv_buffer_max = LR__RECV_BUFFER_MAX};
@@ -80,12 +70,12 @@ lr_status lr__worker_open(lr_worker *w, lr_error *err)
     w->now_ns = lr__ring_now(w->ring);
     lr__timers_init(&w->timers, w->now_ns);
     lr__timer_init(&w->trim, on_trim);
+    LR_TRY(lr__worker_keys_open(w, err));
     w->held_count = LR__RECV_BUFFER_MAX;
     w->held = lr__alloc_zero(w->held_count, sizeof(*w->held));
     w->plaintext = lr__alloc(LR__PLAINTEXT_SIZE);
     if (!w->held || !w->plaintext)
         return lr__fail(err, LR_ENOMEM, "worker %u: out of memory", w->index);
-    LR_TRY(enter_key_store(w, err));
     lr__objects_init(w);
     lr__mailbox_init(&w->mailbox);
     atomic_store(&w->wake_ring, w->ring);
@@ -238,7 +228,7 @@ bool lr__worker_turn(lr_worker *w)
     }
     count = lr__ring_wait(w->ring, deadline, w->completions, LR__COMPLETIONS_PER_TURN);
     w->now_ns = lr__ring_now(w->ring);
-    lr__key_store_adopt(w->workers->keys, w->index); /* a sleeper may have passed any number */
+    lr__worker_keys_turn(w); /* first: while it slept any number may have come */
     for (uint32_t i = 0; i < count; i++)
         dispatch(w, &w->completions[i]);
     advance(w);
@@ -278,7 +268,7 @@ void lr__worker_close(lr_worker *w)
     lr__worker_drop_replicas(w);
     lr__stats_publish(w);
     (void)lr__current_set(before);
-    lr__key_store_leave(w->workers->keys, w->index);
+    lr__worker_keys_close(w);
     lr__timers_fini(&w->timers);
     lr__slab_fini(&w->conns);
     lr__slab_fini(&w->objects);
@@ -309,6 +299,19 @@ void lr__worker_wake(lr_worker *w)
     atomic_fetch_sub(&w->wakers, 1);
 }
 
+uint64_t lr__worker_clock(lr_worker *w)
+{
+    uint64_t now_ns = 0;
+    lr__ring *ring;
+
+    atomic_fetch_add(&w->wakers, 1);
+    ring = atomic_load(&w->wake_ring);
+    if (ring)
+        now_ns = lr__ring_clock(ring);
+    atomic_fetch_sub(&w->wakers, 1);
+    return now_ns;
+}
+
 bool lr__worker_post(lr_worker *w, lr__message *message)
 {
     bool first;
@@ -327,7 +330,8 @@ static lr__list *replica_bucket(lr_worker *w, const lr_context *context)
     return &w->replicas[hash >> 56];
 }
 
-lr_status lr__worker_replica(lr_worker *w, lr_context *context, lr__replica **out, lr_error *err)
+lr_status lr__worker_replica(lr_worker *w, lr_context *context, bool stores, lr__replica **out,
+                             lr_error *err)
 {
     lr__list *bucket = replica_bucket(w, context);
     lr__replica *found = NULL;
@@ -335,11 +339,11 @@ lr_status lr__worker_replica(lr_worker *w, lr_context *context, lr__replica **ou
     for (lr__list *node = bucket->next; node != bucket && !found; node = node->next) {
         lr__replica *replica = LR_CONTAINER_OF(node, lr__replica, node);
 
-        if (replica->context == context && !replica->stale)
+        if (replica->context == context && replica->stores == stores && !replica->stale)
             found = replica;
     }
     if (!found) {
-        LR_TRY(lr__replica_new(context, &found, err));
+        LR_TRY(lr__replica_new(context, stores, &found, err));
         lr__list_append(bucket, &found->node);
         found->not_after = lr_context_not_after(context);
         lr__stats_replica_came(w, found->not_after);

@@ -85,6 +85,7 @@ typedef struct lr_worker {
     lr__live live;
     lr__stats stats; /* written by the worker, read by any thread */
     lr__timer trim;
+    lr__timer key_timer; /* when something is due in the store of ticket keys */
     lr__completion completions[LR__COMPLETIONS_PER_TURN];
 
     _Atomic uint64_t hook; /* which hook it is in (core/run/hooks.h); written by the worker, read
@@ -112,6 +113,8 @@ void lr__worker_free(lr_worker *w);
 
 /* Any thread, async-signal-safe: makes the worker look at stop and drain flags. */
 void lr__worker_wake(lr_worker *w);
+/* Any thread: the monotonic clock of its ring; 0: it has none. */
+uint64_t lr__worker_clock(lr_worker *w);
 /* Any thread: deliver runs on the worker and owns the message from then on. False: the worker has
  * not begun or has ended, and the message is still the caller's. */
 bool lr__worker_post(lr_worker *w, lr__message *message);
@@ -120,7 +123,8 @@ void lr__user_timers_free(lr_worker *w); /* those that the program left */
 /* The worker's replica of a context, made on first use, for one connection more; and one less.
  * Those that nobody uses are kept up to a number, so that many contexts cost memory only when used.
  */
-lr_status lr__worker_replica(lr_worker *w, lr_context *context, lr__replica **out, lr_error *err);
+lr_status lr__worker_replica(lr_worker *w, lr_context *context, bool stores, lr__replica **out,
+                             lr_error *err);
 void lr__worker_replica_done(lr_worker *w, lr__replica *replica); /* null is allowed */
 /* Contexts have changed: replicas go as soon as nobody uses them, and are made anew on use. */
 void lr__worker_drop_replicas(lr_worker *w);

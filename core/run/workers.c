@@ -20,6 +20,9 @@
 #include <sched.h>
 #include <string.h>
 
+enum { ROTATION_S = 43200, KEEP_S = 7200 + 300, KEEP_MAX_S = 8 * 86400 };
+#define NS_PER_S 1000000000ull
+
 typedef struct start_line {
     pthread_mutex_t mutex;
     pthread_cond_t changed;
@@ -108,9 +111,7 @@ static lr_status make_workers(lr_workers *workers, const lr_workers_options *opt
     workers->stall_threshold_ms =
         options->stall_threshold_ms == LR_NONE ? 0 : options->stall_threshold_ms;
     workers->list = lr__alloc_zero(workers->count, sizeof(workers->list[0]));
-    workers->keys = lr__key_store_new(
-        &(lr__key_store_options){.place_count = workers->count, .log = &workers->log});
-    if (!workers->list || !workers->keys)
+    if (!workers->list)
         return lr__fail(err, LR_ENOMEM, "lr_workers: out of memory");
     for (uint32_t i = 0; i < workers->count; i++) {
         workers->list[i] = worker_new(workers, i, workers->pinned ? cpus[i % cpu_count] : -1);
@@ -118,6 +119,39 @@ static lr_status make_workers(lr_workers *workers, const lr_workers_options *opt
             return lr__fail(err, LR_ENOMEM, "lr_workers: out of memory");
     }
     return LR_OK;
+}
+
+/* A set of keys has room for that many retired ones, and one more in case a rotation is late. */
+static uint64_t keep_max_s(uint32_t rotation_s)
+{
+    return rotation_s ? (LR_TICKET_KEYS_MAX - 3ull) * rotation_s : UINT64_MAX;
+}
+
+static lr_status make_key_store(lr_workers *workers, const lr_workers_options *options,
+                                lr_error *err)
+{
+    uint32_t rotation_s = options->ticket_rotation_s ? options->ticket_rotation_s : ROTATION_S;
+    uint64_t keep_s = options->ticket_keep_s ? options->ticket_keep_s : KEEP_S;
+    lr__key_store_options store = {.place_count = workers->count, .log = &workers->log};
+
+    if (rotation_s == LR_NONE)
+        rotation_s = 0;
+    if (options->ticket_keep_s == LR_NONE)
+        keep_s = 0;
+    if (keep_s > KEEP_MAX_S)
+        return lr__fail(err, LR_EOPTION, "ticket_keep_s: %u is above %d", options->ticket_keep_s,
+                        KEEP_MAX_S);
+    if (keep_s > keep_max_s(rotation_s)) {
+        if (options->ticket_keep_s != 0)
+            return lr__fail(err, LR_EOPTION,
+                            "ticket_keep_s: %u is more than %d times ticket_rotation_s, %u",
+                            options->ticket_keep_s, LR_TICKET_KEYS_MAX - 3, rotation_s);
+        keep_s = keep_max_s(rotation_s);
+    }
+    store.period_ns = rotation_s ? rotation_s * NS_PER_S : LR__KEY_NEVER;
+    store.keep_ns = keep_s * NS_PER_S;
+    workers->keys = lr__key_store_new(&store);
+    return workers->keys ? LR_OK : lr__fail(err, LR_ENOMEM, "lr_workers: out of memory");
 }
 
 static lr_status new_on(const lr_workers_options *given, const lr__backend *backend, void *world,
@@ -142,6 +176,8 @@ static lr_status new_on(const lr_workers_options *given, const lr__backend *back
         status = choose_backend(workers, options.ring, err);
     if (status == LR_OK)
         status = make_workers(workers, &options, err);
+    if (status == LR_OK)
+        status = make_key_store(workers, &options, err);
     if (status != LR_OK) {
         free_workers(workers);
         return status;
@@ -272,6 +308,15 @@ void lr__workers_signal(lr_workers *workers)
     atomic_fetch_add(&workers->control, 1);
     for (uint32_t i = 0; i < workers->count; i++)
         lr__worker_wake(workers->list[i]);
+}
+
+uint64_t lr__workers_clock(lr_workers *workers)
+{
+    uint64_t now_ns = 0;
+
+    for (uint32_t i = 0; i < workers->count && now_ns == 0; i++)
+        now_ns = lr__worker_clock(workers->list[i]);
+    return now_ns;
 }
 
 void lr_workers_stop(lr_workers *workers, uint32_t deadline_ms)

@@ -50,4 +50,7 @@ bool lr__workers_are_running(const lr_workers *workers);
 /* Raises control and wakes every worker. Async-signal-safe. */
 void lr__workers_signal(lr_workers *workers);
 
+/* The monotonic clock of its workers, any thread; 0: none of them runs. */
+uint64_t lr__workers_clock(lr_workers *workers);
+
 #endif

@@ -18,7 +18,7 @@ enum {
     LR__KEY_NAME = 16,
     LR__SEAL_SALT = 16,
     LR__SEAL_MAC = 32,       /* tag and commitment */
-    LR__SEAL_BOUND_MAX = 64, /* of the associated data of the caller */
+    LR__SEAL_BOUND_MAX = 96, /* of the associated data of the caller */
     LR__SEAL_OVERHEAD = LR__KEY_NAME + LR__SEAL_SALT + LR__SEAL_MAC
 };
 

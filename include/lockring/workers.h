@@ -14,6 +14,7 @@
 #define LOCKRING_WORKERS_H
 
 #include <lockring/base.h> /* lr_status, lr_error, lr_toggle, lr_log_fn */
+#include <lockring/ticket_keys.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -46,6 +47,11 @@ typedef struct lr_workers_options {
                                   * with its name, and counted (lr_stats); default: none. A thread
                                   * that lr_workers_start() makes looks, so not for those of
                                   * lr_workers_run() */
+    uint32_t ticket_rotation_s;  /* the workers' own ticket keys are replaced so often; default:
+                                  * 43200; LR_NONE: never */
+    uint32_t ticket_keep_s;      /* how long a replaced key still opens tickets; at most 8 days and
+                                  * 13 times ticket_rotation_s; default: 7500, or what that allows;
+                                  * LR_NONE: not at all, as in Node */
 } lr_workers_options;
 #define LR_WORKERS_OPTIONS .size = sizeof(lr_workers_options)
 
@@ -83,6 +89,36 @@ LR_API LR_ANY const char *lr_workers_ring(const lr_workers *workers); /* "uring"
 LR_API LR_ANY lr_worker *lr_workers_worker(lr_workers *workers, uint32_t index); /* null: none */
 LR_API LR_ANY uint32_t lr_worker_index(const lr_worker *worker);                 /* from 0 */
 LR_API LR_ANY lr_workers *lr_worker_workers(const lr_worker *worker);            /* its owner */
+
+/* The ticket keys, which all workers share. They draw a current and a next one at the start and, as
+ * the options say, replace them: the next one becomes the current one, so that each key opens on
+ * every worker before any seals with it, and the one before opens for ticket_keep_s. Handshakes
+ * under way go on with the keys that they began with. (S50, S56, S57, S129) */
+
+/* From now on these, copied: those that open do so at once, and the current one seals when every
+ * worker has taken it into use, or after a second. The keys before open for ticket_keep_s, as far
+ * as LR_TICKET_KEYS_MAX allows. This ends the schedule: keys that are given may be those of many
+ * servers, and whoever gave them gives the next. LR_EKEY: none of them seals, or a name is that of
+ * another key in use; LR_ENOMEM. Nothing has changed then. */
+LR_API LR_ANY LR_NODISCARD lr_status lr_workers_set_ticket_keys(lr_workers *workers,
+                                                                const lr_ticket_keys *keys,
+                                                                lr_error *err);
+/* The same with one key of exactly 48 bytes, refused as lr_ticket_keys_add() refuses it. */
+LR_API LR_ANY LR_NODISCARD lr_status lr_workers_set_ticket_key(lr_workers *workers, lr_slice key,
+                                                               lr_error *err);
+/* Copies the key that seals, or the one set that is about to; the caller wipes it. False: the
+ * system gives no random bytes or no memory for the first keys. */
+LR_API LR_ANY bool lr_workers_get_ticket_key(const lr_workers *workers,
+                                             uint8_t out[LR_TICKET_KEY_SIZE]);
+/* Puts all of them, also those that only open, in place of what the list had. LR_ERANDOM,
+ * LR_ENOMEM: it is as before. */
+LR_API LR_ANY LR_NODISCARD lr_status lr_workers_get_ticket_keys(const lr_workers *workers,
+                                                                lr_ticket_keys *out, lr_error *err);
+/* Replaces the current key now, and begins the period anew. If one of the last change is not yet
+ * in use on every worker, then as soon as it is, or a second after that change; until then more
+ * calls are this one. LR_ESTATE: the keys were given; LR_ERANDOM, LR_ENOMEM: they are as before. */
+LR_API LR_ANY LR_NODISCARD lr_status lr_workers_rotate_ticket_keys(lr_workers *workers,
+                                                                   lr_error *err);
 
 /* Calls fn on the worker, in a later turn. Posts of one thread to one worker keep their order.
  * LR_ENOMEM, LR_EGONE (the worker has ended): fn is not called then. */

@@ -81,6 +81,8 @@ set(LOCKRING_TLS_SOURCES
     core/tls/renegotiation.c
     core/tls/replica.c
     core/tls/selfsign.c
+    core/tls/session.c
+    core/tls/session_wolf.c
     core/tls/signature.c
     core/tls/sni.c
     core/tls/suites.c
@@ -103,10 +105,12 @@ set(LOCKRING_RUN_SOURCES
     core/run/conn_preface.c
     core/run/conn_read.c
     core/run/conn_renegotiate.c
+    core/run/conn_session.c
     core/run/conn_write.c
     core/run/file.c
     core/run/hello.c
     core/run/hooks.c
+    core/run/key_make.c
     core/run/key_store.c
     core/run/limits.c
     core/run/listener.c
@@ -122,6 +126,7 @@ set(LOCKRING_RUN_SOURCES
     core/run/watchdog.c
     core/run/worker.c
     core/run/worker_api.c
+    core/run/worker_keys.c
     core/run/workers.c
 )
 
