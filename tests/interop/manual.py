@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """manual.py BIN: the pages in docs/man and --help of lockring-serve and of each command of
-lockring-keys name the same options with the same values and defaults, and the pages are well-formed.
-Only the last needs mandoc; without it that case is skipped."""
+lockring-keys name the same options with the same values and defaults, and the pages are
+well-formed. Only the last needs mandoc; without it that case is skipped."""
 
 import os
 import re

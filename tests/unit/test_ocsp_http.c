@@ -42,9 +42,9 @@ static void addresses_are_taken_apart(void **state)
 static void what_is_no_address_is_refused(void **state)
 {
     static const char *const rows[] = {
-        "",           "http:/a",     "http://",        "http:///x",       "http://:80/",
-        "http://a:/", "http://a:8x", "http://u@h/",    "http://[::1",     "http://[::1]x",
-        "http://[]/", "ftp://a/",    "http://a b/",    "http://a/\r\nX:", "http://a:123456/",
+        "",           "http:/a",     "http://",       "http:///x",       "http://:80/",
+        "http://a:/", "http://a:8x", "http://u@h/",   "http://[::1",     "http://[::1]x",
+        "http://[]/", "ftp://a/",    "http://a b/",   "http://a/\r\nX:", "http://a:123456/",
         "ldap://a",   "a",           "http://a/\x80", "https://a/",
     };
     char longest[1200];
