@@ -28,6 +28,12 @@ struct lr_ticket_keys {
     bool has_next; /* keys[0] opens only */
 };
 
+/* Null: the material is good. A key is random, or it is somebody's mistake. Static. */
+const char *lr__keys_weakness(const uint8_t *key, size_t len);
+/* Appends a key of 48 bytes; where and rank name it in err: "key on line", 3. */
+lr_status lr__keys_append(lr_ticket_keys *keys, const uint8_t *key, const char *where,
+                          uint32_t rank, lr_error *err);
+
 /* The key that seals; null: there is none, and then there is no ticket. */
 const uint8_t *lr__keys_current(const lr_ticket_keys *keys);
 /* The key of that name; *index its rank behind the current one (0: the current or the next). */
