@@ -41,19 +41,19 @@ __attribute__((format(printf, 3, 4))) static void say(const serve_staples *s, lr
 {
     lr_log_level most =
         s->options->log_level != LR_LOG_DEFAULT ? s->options->log_level : LR_LOG_WARN;
-    char line[512];
+    char text[480], line[512];
     va_list args;
     ssize_t written;
     int len;
 
     if (most == LR_LOG_OFF || level > most)
         return;
-    len = snprintf(line, sizeof(line), "lockring: %s: ", level == LR_LOG_WARN ? "warn" : "info");
     va_start(args, format);
-    (void)vsnprintf(line + len, sizeof(line) - (size_t)len - 1, format, args);
+    (void)vsnprintf(text, sizeof(text), format, args);
     va_end(args);
-    (void)strcat(line, "\n");
-    written = write(STDERR_FILENO, line, strlen(line));
+    len = snprintf(line, sizeof(line), "lockring: %s: %s\n", level == LR_LOG_WARN ? "warn" : "info",
+                   text);
+    written = write(STDERR_FILENO, line, (size_t)len); /* in one piece */
     (void)written;
 }
 
