@@ -11,6 +11,11 @@ lr_error err;
 static bool world_random(lr__current *current, void *out, size_t size)
 {
     key_world *in = (key_world *)current;
+    void (*during)(void) = in->during;
+
+    in->during = NULL;
+    if (during)
+        during();
 
     for (size_t i = 0; i < size && !in->fails; i++)
         ((uint8_t *)out)[i] = (uint8_t)support_random(&in->seed);

@@ -19,6 +19,7 @@ typedef struct key_world {
     lr__current current;
     uint64_t seed;
     bool fails;
+    void (*during)(void); /* called once, while bytes are drawn; null: nothing */
 } key_world;
 
 extern key_world world;

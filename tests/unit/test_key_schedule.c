@@ -129,6 +129,9 @@ static void a_rotation_without_random_bytes_keeps_the_keys_and_is_tried_again(vo
     assert_int_equal(generation(), 1);
     assert_true(seals_with(0, current));
     assert_non_null(strstr(logged, "ticket_keys_kept why=\"ticket keys: no random bytes\""));
+    logged[0] = '\0';
+    (void)lr__key_store_tend(store, now_ns); /* another worker's timer */
+    assert_string_equal(logged, "");
     world.fails = false;
     sleep_on(1);
     assert_false(seals_with(0, current));
@@ -287,6 +290,25 @@ static void a_stalled_worker_holds_one_set_however_many_come(void **state)
     end();
 }
 
+static void adopt_the_last(void)
+{
+    adopt(1);
+}
+
+static void what_finds_the_lock_taken_is_done_by_its_holder(void **state)
+{
+    (void)state;
+    begin(2);
+    assert_int_equal(rotate(), LR_OK);
+    adopt(0);
+    assert_non_null(store->old); /* place 1 has it */
+    world.fails = true;
+    world.during = adopt_the_last;
+    assert_int_equal(rotate(), LR_ERANDOM);
+    assert_null(store->old);
+    end();
+}
+
 static void many_rotations_leave_nothing(void **state)
 {
     uint64_t before = lr__mem_read().live;
@@ -383,11 +405,14 @@ static void keys_given_to_sleeping_workers_are_in_use_soon(void **state)
     make_workers(w, LR_NONE, &workers);
     assert_int_equal(lr__worker_open(workers->list[0], &err), LR_OK);
     assert_int_equal(lr__worker_open(workers->list[1], &err), LR_OK);
-    now = sim_now(w);
+    for (lr__ring *ring; (ring = sim_pick(w)) != NULL;)
+        (void)lr__worker_turn(workers->list[workers->list[1]->ring == ring]);
+    now = sim_now(w); /* and nothing would ever happen */
     assert_int_equal(lr_workers_set_ticket_keys(workers, keys, &err), LR_OK);
     for (uint32_t done = 0; done < 2;) {
         lr__ring *ring = sim_pick(w);
 
+        assert_non_null(ring);
         done = 0;
         for (uint32_t i = 0; i < 2; i++) {
             const lr__key_set *set = lr__key_store_pin(workers->keys, i);
@@ -478,6 +503,7 @@ int main(void)
         TEST(a_pinned_set_stays_as_it_was),
         TEST(a_set_goes_when_the_last_worker_has_moved_on),
         TEST(a_stalled_worker_holds_one_set_however_many_come),
+        TEST(what_finds_the_lock_taken_is_done_by_its_holder),
         TEST(many_rotations_leave_nothing),
         TEST(workers_that_sleep_rotate),
         TEST(keys_given_to_sleeping_workers_are_in_use_soon),
