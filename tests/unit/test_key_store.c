@@ -229,6 +229,26 @@ static void the_last_of_two_lists_counts(void **state)
     end();
 }
 
+static void a_key_that_came_with_an_earlier_set_is_waited_for_too(void **state)
+{
+    lr_ticket_keys *one = list_of(1, 1), *two = list_of(1, 2);
+
+    (void)state;
+    begin(2);
+    assert_int_equal(give(one), LR_OK);
+    adopt(0);
+    assert_int_equal(give(two), LR_OK);
+    adopt(0);
+    assert_int_equal(give(one), LR_OK); /* all sets have it but the one of place 1 */
+    adopt(0);
+    assert_false(seals_with(0, one->keys[0]));
+    adopt_all(2);
+    assert_true(seals_with(0, one->keys[0]));
+    lr_ticket_keys_free(one);
+    lr_ticket_keys_free(two);
+    end();
+}
+
 static void what_is_given_before_the_start_is_all_there_is(void **state)
 {
     lr_ticket_keys *keys = list_of(2, 1), *told = lr_ticket_keys_new();
@@ -372,6 +392,7 @@ int main(void)
         TEST(given_keys_are_told_before_they_seal),
         TEST(a_key_that_all_accept_seals_at_once_when_it_is_given),
         TEST(the_last_of_two_lists_counts),
+        TEST(a_key_that_came_with_an_earlier_set_is_waited_for_too),
         TEST(what_is_given_before_the_start_is_all_there_is),
         TEST(what_is_asked_for_before_the_start_is_what_seals),
         TEST(a_list_that_seals_nothing_is_refused),
