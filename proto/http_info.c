@@ -126,15 +126,16 @@ static void add_peer(object *o, const lr_conn *c)
         add_word(o, "authorization_error", error);
     else
         add_null(o, "authorization_error");
-    if (!lr_certificate_parse(lr_conn_peer_certificate(c, 0), &certificate)) {
+    if (lr_certificate_parse(lr_conn_peer_certificate(c, 0), &certificate)) {
+        (void)lr_certificate_subject(&certificate, text, sizeof(text));
+        add_word(o, "peer_subject", text);
+    } else {
         add_null(o, "peer_subject");
-        add_null(o, "peer_fingerprint256");
-        return;
     }
-    (void)lr_certificate_subject(&certificate, text, sizeof(text));
-    add_word(o, "peer_subject", text);
-    (void)lr_certificate_fingerprint(&certificate, LR_DIGEST_SHA256, text, sizeof(text));
-    add_word(o, "peer_fingerprint256", text);
+    if (lr_conn_peer_fingerprint256(c, text))
+        add_word(o, "peer_fingerprint256", text);
+    else
+        add_null(o, "peer_fingerprint256");
 }
 
 size_t lr_http_info(lr_conn *c, char *out, size_t cap)

@@ -31,7 +31,13 @@ enum {
     LR__ASK_TAKEN = 2
 };
 
-typedef enum lr__ask_kind { LR__ASK_HELLO = 1, LR__ASK_SNI = 2, LR__ASK_OCSP = 3 } lr__ask_kind;
+typedef enum lr__ask_kind {
+    LR__ASK_HELLO = 1,
+    LR__ASK_SNI = 2,
+    LR__ASK_OCSP = 3,
+    LR__ASK_RESUME = 4,
+    LR__ASK_STORE = 5
+} lr__ask_kind;
 
 typedef struct lr__ask {
     lr__message message;

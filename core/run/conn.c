@@ -296,7 +296,8 @@ void lr__conn_gate_free(lr_conn *c)
         return;
     lr__buf_drop(&c->gate->message, &c->worker->buffers);
     lr__buf_drop(&c->gate->first_message, &c->worker->buffers);
-    LR_CHECK(!c->gate->ask);
+    LR_CHECK(!c->gate->ask && c->gate->store_count == 0);
+    lr__conn_end_sessions(c);
     lr_context_release(c->gate->context);
     lr_bytes_release(c->gate->staple);
     lr__free(c->gate);
@@ -364,7 +365,7 @@ void lr__conn_begin_end(lr_conn *c)
 {
     lr__conn_enter(c, LR__CONN_ENDING);
     lr__half_open_leave(c);
-    lr__conn_cancel_ask(c);
+    lr__conn_cancel_asks(c);
     if (lr__conn_is_over(c)) /* on_ask_cancelled has aborted it */
         return;
     lr__conn_gate_free(c);
@@ -385,7 +386,7 @@ void lr__conn_close(lr_conn *c, bool reset)
     lr__list_remove(&c->flush);
     lr__half_open_leave(c);
     lr__conn_drop_held(c);
-    lr__conn_cancel_ask(c);
+    lr__conn_cancel_asks(c);
     lr__ring_end(w->ring, c->sock, c->id, reset);
 }
 
@@ -447,7 +448,9 @@ static void on_deadline(lr__timer *timer)
         lr__conn_fail_as(c, LR_EHANDSHAKE_TIMEOUT, "a hook did not answer in time");
         break;
     case LR__CONN_HANDSHAKE:
-        lr__conn_fail_as(c, LR_EHANDSHAKE_TIMEOUT, "the handshake took too long");
+        lr__conn_fail_as(c, LR_EHANDSHAKE_TIMEOUT,
+                         lr__conn_is_storing(c) ? "a hook did not answer in time"
+                                                : "the handshake took too long");
         break;
     case LR__CONN_OPEN:
         lr__conn_open_deadline(c);

@@ -31,9 +31,9 @@
  * changes the state.
  *
  * Files: conn.c (life, timers, closing), conn_preface.c (bytes before TLS), conn_gate.c (hello and
- * handshake), conn_decide.c (the hooks between), conn_read.c (input), conn_write.c (output),
- * conn_renegotiate.c (a handshake on an open one), conn_get.c (getters). All of it belongs to the
- * connection's worker. */
+ * handshake), conn_decide.c (the hooks between), conn_session.c (sessions), conn_read.c (input),
+ * conn_write.c (output), conn_renegotiate.c (a handshake on an open one), conn_get.c (getters). All
+ * of it belongs to the connection's worker. */
 #ifndef LR_CORE_RUN_CONN_H
 #define LR_CORE_RUN_CONN_H
 
@@ -47,6 +47,7 @@
 #include "core/run/server.h"
 #include "core/run/worker.h"
 #include "core/tls/engine.h"
+#include "core/tls/keys.h"
 #include "core/tls/peer.h"
 
 #include <lockring/conn.h>
@@ -101,6 +102,7 @@ typedef enum lr__gate_step {
     LR__GATE_HELLO,
     LR__GATE_SNI,
     LR__GATE_NAMES,
+    LR__GATE_SESSION,
     LR__GATE_OCSP,
     LR__GATE_DONE
 } lr__gate_step;
@@ -113,11 +115,16 @@ typedef struct lr__conn_gate {
     lr__hello first; /* kept over a HelloRetryRequest; its slices point into first_message */
     lr__buf first_message;
     lr__gate_step step;
-    lr__ask *ask;        /* open; the connection is PARKED */
-    lr_context *context; /* a reference; null: not chosen yet */
-    lr_bytes *staple;    /* a reference, or null */
-    lr_slice alpn;       /* chosen by the program, in alpn_chosen; empty: by the context's order */
-    uint64_t hello_ns;   /* the turn in which the first ClientHello was complete */
+    lr__ask *ask;                  /* open; the connection is PARKED */
+    lr_context *context;           /* a reference; null: not chosen yet */
+    lr_bytes *staple;              /* a reference, or null */
+    struct lr__sessions *sessions; /* null: nothing is resumed, and nothing will be */
+    const lr__key_set *keys;       /* pinned, or null */
+    uint8_t session_id[32];        /* that on_resume was asked about */
+    uint32_t store_count;          /* of the next, those that are open */
+    lr__ask *stores[LR__SESSIONS_MAX];
+    lr_slice alpn;     /* chosen by the program, in alpn_chosen; empty: by the context's order */
+    uint64_t hello_ns; /* the turn in which the first ClientHello was complete */
 } lr__conn_gate;
 
 /* What has come of a preface that is not complete. */
@@ -177,8 +184,10 @@ struct lr_conn {
     lr__conn_gate *gate;
     lr__engine *engine;
     lr__replica *replica;
-    lr__buf sending, sealed; /* with the kernel; sealed and waiting */
-    lr__outq queue;          /* taken from the program and not sealed yet */
+    lr__buf sending, sealed;          /* with the kernel; sealed and waiting */
+    uint32_t own_sealed, own_sending; /* of them, what the handshake said last (tickets): it counts
+                                       * for nobody's queue */
+    lr__outq queue;                   /* taken from the program and not sealed yet */
     void *user;
     lr__conn_name *name;  /* null: none was sent */
     lr_slice alpn;        /* in the context, or alpn_chosen */
@@ -233,7 +242,20 @@ bool lr__conn_take_renegotiation(lr_conn *c);
 void lr__conn_decide(lr_conn *c);          /* goes on with gate->step */
 void lr__conn_begin_handshake(lr_conn *c); /* all is decided */
 void lr__conn_on_answer(lr__ask *ask);     /* owns it */
-void lr__conn_cancel_ask(lr_conn *c);      /* harmless if there is none */
+void lr__conn_cancel_asks(lr_conn *c);     /* harmless if there is none */
+/* Null: there is no memory, and the connection has failed. */
+lr__ask *lr__conn_open_ask(lr_conn *c, lr__ask_kind kind);
+bool lr__conn_get_replica(lr_conn *c);      /* of the gate's context; false: it has failed */
+void lr__conn_finish_handshake(lr_conn *c); /* enters OPEN */
+/* Sessions (core/run/conn_session.c). */
+bool lr__conn_stores(const lr_conn *c);                 /* the program has a store */
+bool lr__conn_is_storing(const lr_conn *c);             /* it has not answered yet: no byte moves */
+bool lr__conn_begin_sessions(lr_conn *c);               /* false: it has failed */
+bool lr__conn_ask_session(lr_conn *c);                  /* true: asked, and the answer goes on */
+bool lr__conn_take_session(lr_conn *c, lr_slice value); /* false: it has failed */
+bool lr__conn_store_sessions(lr_conn *c);               /* true: asked, or it is over */
+bool lr__conn_take_store(lr_conn *c, const lr__ask *ask); /* true: it was one of these */
+void lr__conn_end_sessions(lr_conn *c);
 void lr__conn_refuse(lr_conn *c, const lr__hello_fault *fault);
 void lr__conn_fail_memory(lr_conn *c); /* in the handshake */
 void lr__conn_mark_queue(lr_conn *c);  /* after output was added: is it above the high mark? */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* core/run/conn_decide.c: what is decided between a complete ClientHello and the first byte of TLS,
- * step by step: on_hello, on_sni or the table of names, the gate's own rules, on_ocsp_request.
+ * step by step: on_hello, on_sni or the table of names, the gate's own rules, on_resume (the
+ * session, core/run/conn_session.c), on_ocsp_request.
  *
  * Each hook gets an ask, and the connection is PARKED until its answer arrives through the mailbox,
  * also where it was given inside the hook: the order of events never depends on who was faster. An
@@ -11,13 +12,13 @@
 #include "core/base/mem.h"
 #include "core/base/status.h"
 #include "core/run/hooks.h"
+#include "core/tls/session.h"
 
 #include <string.h>
 
 enum { ALERT_ACCESS_DENIED = 49 };
 
-/* Null: there is no memory, and the connection has failed. */
-static lr__ask *open_ask(lr_conn *c, lr__ask_kind kind)
+lr__ask *lr__conn_open_ask(lr_conn *c, lr__ask_kind kind)
 {
     lr__ask *ask = lr__ask_open(c->worker, lr_conn_id_of(c), kind);
 
@@ -32,22 +33,35 @@ static lr__ask *open_ask(lr_conn *c, lr__ask_kind kind)
     return ask;
 }
 
-void lr__conn_cancel_ask(lr_conn *c)
+static void cancel(lr_conn *c, lr__ask *ask)
 {
-    lr__ask *ask = c->gate ? c->gate->ask : NULL;
     void (*fn)(lr_conn *, lr_ask) = c->part->server->handlers.on_ask_cancelled;
-    lr_ask token;
+    lr_ask token = lr__ask_token(ask);
     uint64_t before;
 
-    if (!ask)
-        return;
-    c->gate->ask = NULL;
-    token = lr__ask_token(ask);
     if (!lr__ask_cancel(ask) || !fn)
         return;
     before = lr__hook_enter(c->worker, LR__HOOK_ASK_CANCELLED);
     fn(c, token);
     lr__hook_leave(c->worker, before);
+}
+
+void lr__conn_cancel_asks(lr_conn *c)
+{
+    lr__conn_gate *gate = c->gate;
+    lr__ask *ask = gate ? gate->ask : NULL;
+
+    if (ask) {
+        gate->ask = NULL;
+        cancel(c, ask);
+    }
+    for (uint32_t i = 0; gate && i < LR__SESSIONS_MAX; i++) {
+        ask = gate->stores[i];
+        if (!ask)
+            continue;
+        (void)lr__conn_take_store(c, ask);
+        cancel(c, ask);
+    }
 }
 
 /* True: asked, and the answer goes on. */
@@ -60,7 +74,7 @@ static bool ask_hello(lr_conn *c)
 
     if (!handlers->on_hello)
         return false;
-    ask = open_ask(c, LR__ASK_HELLO);
+    ask = lr__conn_open_ask(c, LR__ASK_HELLO);
     if (!ask)
         return true;
     before = lr__hook_enter(w, LR__HOOK_HELLO);
@@ -78,7 +92,7 @@ static bool ask_name(lr_conn *c)
 
     if (!handlers->on_sni || !c->name || c->gate->context)
         return false;
-    ask = open_ask(c, LR__ASK_SNI);
+    ask = lr__conn_open_ask(c, LR__ASK_SNI);
     if (!ask)
         return true;
     before = lr__hook_enter(w, LR__HOOK_SNI);
@@ -96,10 +110,11 @@ static bool ask_staple(lr_conn *c)
     lr__ask *ask;
     uint64_t before;
 
-    if (!handlers->on_ocsp_request || !gate->first.has_status_request || gate->staple)
-        return false;
+    if (!handlers->on_ocsp_request || !gate->first.has_status_request || gate->staple ||
+        (gate->sessions && gate->sessions->offered))
+        return false; /* a resumed handshake has no certificate */
     lr__context_chain_of(gate->context, &gate->choice, &certificate, &issuer);
-    ask = open_ask(c, LR__ASK_OCSP);
+    ask = lr__conn_open_ask(c, LR__ASK_OCSP);
     if (!ask)
         return true;
     before = lr__hook_enter(w, LR__HOOK_OCSP_REQUEST);
@@ -172,8 +187,13 @@ void lr__conn_decide(lr_conn *c)
             return;
         /* fall through */
     case LR__GATE_NAMES:
+        gate->step = LR__GATE_SESSION;
+        if (!decide(c) || !lr__conn_begin_sessions(c))
+            return;
+        /* fall through */
+    case LR__GATE_SESSION:
         gate->step = LR__GATE_OCSP;
-        if (!decide(c))
+        if (lr__conn_ask_session(c))
             return;
         /* fall through */
     case LR__GATE_OCSP:
@@ -237,11 +257,23 @@ static bool take_answer(lr_conn *c, lr__ask *ask)
         gate->context = ask->context;
         ask->context = NULL;
     }
+    if (ask->kind == LR__ASK_RESUME)
+        return lr__conn_take_session(c, lr_bytes_slice(ask->bytes));
     if (ask->bytes) {
         gate->staple = ask->bytes;
         ask->bytes = NULL;
     }
     return ask->alpn_len == 0 || take_alpn(c, lr_slice_of(ask->alpn, ask->alpn_len));
+}
+
+/* One of the new sessions is where it belongs, or the program wants no such connection. */
+static void on_stored(lr_conn *c, lr_status result)
+{
+    LR_CHECK(c->state == LR__CONN_HANDSHAKE);
+    if (result != LR_OK)
+        refuse_by_answer(c, result);
+    else if (!lr__conn_is_storing(c))
+        lr__conn_finish_handshake(c);
 }
 
 void lr__conn_on_answer(lr__ask *ask)
@@ -250,6 +282,11 @@ void lr__conn_on_answer(lr__ask *ask)
     lr_status result = ask->result;
     bool go_on;
 
+    if (c && c->gate && ask->kind == LR__ASK_STORE && lr__conn_take_store(c, ask)) {
+        lr__ask_close(ask);
+        on_stored(c, result);
+        return;
+    }
     if (!c || !c->gate || c->gate->ask != ask) {
         lr__ask_close(ask);
         return;

@@ -67,26 +67,41 @@ static lr_slice reframe(lr__conn_gate *gate)
     return lr__buf_slice(&gate->message);
 }
 
+static void fail_inside(lr_conn *c, lr_error *why)
+{
+    (void)lr__alert_plain(&c->sealed, &c->worker->buffers, LR__ALERT_INTERNAL_ERROR);
+    why->tls_alert = LR__ALERT_INTERNAL_ERROR;
+    lr__conn_fail(c, why, true);
+}
+
+bool lr__conn_get_replica(lr_conn *c)
+{
+    lr_error why;
+
+    if (c->replica || lr__worker_replica(c->worker, c->gate->context, lr__conn_stores(c),
+                                         &c->replica, &why) == LR_OK)
+        return true;
+    fail_inside(c, &why);
+    return false;
+}
+
 /* Only now, when all is decided, is there a WOLFSSL. */
 static bool make_engine(lr_conn *c)
 {
     lr_worker *w = c->worker;
     lr_error why;
-    lr_status status = lr__worker_replica(w, c->gate->context, &c->replica, &why);
 
-    if (status == LR_OK)
-        status =
-            lr__engine_new(c->replica, &c->gate->choice, &c->sealed, &w->buffers, &c->engine, &why);
-    if (status == LR_OK) {
-        lr__engine_set_clock(c->engine, &w->now_ns);
-        w->live.engines++;
-        lr__conn_enter(c, LR__CONN_HANDSHAKE);
-        return true;
+    if (!lr__conn_get_replica(c))
+        return false;
+    if (lr__engine_new(c->replica, &c->gate->choice, &c->sealed, &w->buffers, &c->engine, &why) !=
+        LR_OK) {
+        fail_inside(c, &why);
+        return false;
     }
-    (void)lr__alert_plain(&c->sealed, &w->buffers, LR__ALERT_INTERNAL_ERROR);
-    why.tls_alert = LR__ALERT_INTERNAL_ERROR;
-    lr__conn_fail(c, &why, true);
-    return false;
+    lr__engine_set_clock(c->engine, &w->now_ns);
+    w->live.engines++;
+    lr__conn_enter(c, LR__CONN_HANDSHAKE);
+    return true;
 }
 
 /* After a HelloRetryRequest: name and protocols must be what they were (RFC 8446 4.1.2). */
@@ -222,9 +237,24 @@ static void on_handshake_done(lr_conn *c)
     lr__engine_read_facts(c->engine, &c->facts);
     c->peer = lr__engine_take_peer(c->engine);
     c->alpn = c->gate->choice.alpn;
+    if (!c->peer && c->gate->context->request_cert)
+        lr__conn_fail_memory(c);
+    else if (!lr__conn_store_sessions(c))
+        lr__conn_finish_handshake(c);
+}
+
+void lr__conn_finish_handshake(lr_conn *c)
+{
+    bool was_held = lr__buf_len(&c->parked) != 0 || lr__buf_len(&c->sealed) != 0;
+
     lr__histogram_add(&c->worker->stats.handshake_ns, c->worker->now_ns - c->gate->hello_ns);
+    c->own_sealed = lr__buf_len(&c->sealed);
     lr__conn_gate_free(c);
     lr__conn_enter_open(c);
+    if (was_held && !lr__conn_is_over(c)) {
+        lr__conn_schedule_flush(c);
+        lr__conn_schedule_ready(c);
+    }
 }
 
 void lr__conn_take_handshake(lr_conn *c, lr_slice *in)
@@ -233,7 +263,7 @@ void lr__conn_take_handshake(lr_conn *c, lr_slice *in)
     lr_status status = lr__engine_handshake(c->engine, in, &why);
 
     if (lr__buf_len(&c->sealed) != 0)
-        lr__conn_schedule_flush(c);
+        lr__conn_schedule_flush(c); /* not before what is stored is answered for */
     if (status == LR_OK)
         on_handshake_done(c);
     else if (status != LR_EAGAIN)

@@ -134,6 +134,23 @@ lr_slice lr_conn_peer_certificate(const lr_conn *c, uint32_t index)
     return c->peer && index < c->peer->count ? c->peer->certificates[index] : lr_slice_of(NULL, 0);
 }
 
+bool lr_conn_peer_fingerprint256(const lr_conn *c, char out[96])
+{
+    static const char digits[] = "0123456789ABCDEF";
+
+    LR_BUG_IF(!c || !out, false);
+    lr__dcheck_on_worker(c->worker);
+    out[0] = '\0';
+    if (!c->peer || !c->peer->has_digest)
+        return false;
+    for (size_t i = 0; i < sizeof(c->peer->digest); i++) {
+        out[3 * i] = digits[c->peer->digest[i] >> 4];
+        out[3 * i + 1] = digits[c->peer->digest[i] & 15];
+        out[3 * i + 2] = i + 1 < sizeof(c->peer->digest) ? ':' : '\0';
+    }
+    return true;
+}
+
 /* The socket's. False: the system does not tell. */
 static bool raw_remote(const lr_conn *c, struct sockaddr_storage *name, socklen_t *len)
 {

@@ -67,7 +67,8 @@ void lr__conn_drop_held(lr_conn *c)
 
 static bool is_paused(const lr_conn *c)
 {
-    return c->state == LR__CONN_PARKED || (c->state == LR__CONN_OPEN && !lr__conn_may_read(c));
+    return c->state == LR__CONN_PARKED || lr__conn_is_storing(c) ||
+           (c->state == LR__CONN_OPEN && !lr__conn_may_read(c));
 }
 
 /* A connection that may not read gives its receive buffers back, or a few that do not read would
@@ -224,6 +225,8 @@ static void advance_buffer(lr_conn *c, lr_slice *in)
             lr__conn_take_hello(c, in);
             break;
         case LR__CONN_HANDSHAKE:
+            if (lr__conn_is_storing(c))
+                return;
             if (lr__engine_wants_hello(c->engine))
                 lr__conn_take_hello(c, in);
             else

@@ -24,7 +24,8 @@ enum {
 
 size_t lr_conn_queued(const lr_conn *c)
 {
-    return c->queue.bytes + lr__buf_len(&c->sealed) + lr__buf_len(&c->sending);
+    return c->queue.bytes + lr__buf_len(&c->sealed) - c->own_sealed + lr__buf_len(&c->sending) -
+           c->own_sending;
 }
 
 void lr__conn_schedule_flush(lr_conn *c)
@@ -340,8 +341,8 @@ static void below_low(lr_conn *c)
 
 void lr__conn_flush(lr_conn *c)
 {
-    if (c->send_armed || lr__conn_is_over(c))
-        return; /* goes on when the send is through */
+    if (c->send_armed || lr__conn_is_over(c) || lr__conn_is_storing(c))
+        return; /* goes on when the send is through, or the sessions are stored */
     if (!lr__outq_is_empty(&c->queue) && !seal_queue(c))
         return;
     if (is_written(c) && c->engine)
@@ -351,7 +352,9 @@ void lr__conn_flush(lr_conn *c)
     if (lr__buf_len(&c->sealed) != 0) {
         LR_DCHECK(lr__buf_len(&c->sending) == 0);
         c->sending = c->sealed;
+        c->own_sending = c->own_sealed;
         memset(&c->sealed, 0, sizeof(c->sealed));
+        c->own_sealed = 0;
         c->send_armed = true;
         c->send_ns = c->worker->now_ns;
         lr__ring_send(c->worker->ring, c->sock, c->id, c->sending.block + c->sending.start,
@@ -377,6 +380,7 @@ void lr__conn_on_sent(lr_conn *c, const lr__completion *completion)
         c->active_ns = c->worker->now_ns;
     }
     lr__buf_drop(&c->sending, &c->worker->buffers);
+    c->own_sending = 0;
     if (lr__conn_is_over(c))
         return;
     if (completion->res < 0) {

@@ -160,3 +160,30 @@ lr_status lr_ocsp_answer(lr_ocsp_ask ask, lr_status result, lr_bytes *staple)
     claimed->bytes = staple ? lr_bytes_retain(staple) : NULL;
     return lr__ask_post(claimed);
 }
+
+lr_status lr_resume_answer(lr_resume_ask ask, lr_status result, lr_bytes *value)
+{
+    lr__ask *claimed;
+
+    LR_BUG_IF(!is_result(result), LR_EINVAL);
+    if (lr_bytes_slice(value).len > LR_SESSION_VALUE_MAX)
+        return LR_EINVAL;
+    claimed = lr__ask_claim(ask.ask, LR__ASK_RESUME);
+    if (!claimed)
+        return LR_EGONE;
+    claimed->result = result;
+    claimed->bytes = value ? lr_bytes_retain(value) : NULL;
+    return lr__ask_post(claimed);
+}
+
+lr_status lr_store_answer(lr_store_ask ask, lr_status result)
+{
+    lr__ask *claimed;
+
+    LR_BUG_IF(!is_result(result), LR_EINVAL);
+    claimed = lr__ask_claim(ask.ask, LR__ASK_STORE);
+    if (!claimed)
+        return LR_EGONE;
+    claimed->result = result;
+    return lr__ask_post(claimed);
+}

@@ -28,6 +28,8 @@
     X(HELLO, "on_hello")                                                                           \
     X(SNI, "on_sni")                                                                               \
     X(OCSP_REQUEST, "on_ocsp_request")                                                             \
+    X(RESUME, "on_resume")                                                                         \
+    X(NEW_SESSION, "on_new_session")                                                               \
     X(ASK_CANCELLED, "on_ask_cancelled")                                                           \
     X(PREFACE, "on_preface")                                                                       \
     X(POST, "post")

@@ -30,6 +30,8 @@ struct lr_worker;
     X(handshakes_full)                                                                             \
     X(handshakes_resumed)                                                                          \
     X(handshakes_failed)                                                                           \
+    X(tickets_unknown_key)                                                                         \
+    X(sessions_refused)                                                                            \
     X(wire_in)                                                                                     \
     X(wire_out)                                                                                    \
     X(app_in)                                                                                      \

@@ -330,7 +330,8 @@ static lr__list *replica_bucket(lr_worker *w, const lr_context *context)
     return &w->replicas[hash >> 56];
 }
 
-lr_status lr__worker_replica(lr_worker *w, lr_context *context, lr__replica **out, lr_error *err)
+lr_status lr__worker_replica(lr_worker *w, lr_context *context, bool stores, lr__replica **out,
+                             lr_error *err)
 {
     lr__list *bucket = replica_bucket(w, context);
     lr__replica *found = NULL;
@@ -338,11 +339,11 @@ lr_status lr__worker_replica(lr_worker *w, lr_context *context, lr__replica **ou
     for (lr__list *node = bucket->next; node != bucket && !found; node = node->next) {
         lr__replica *replica = LR_CONTAINER_OF(node, lr__replica, node);
 
-        if (replica->context == context && !replica->stale)
+        if (replica->context == context && replica->stores == stores && !replica->stale)
             found = replica;
     }
     if (!found) {
-        LR_TRY(lr__replica_new(context, &found, err));
+        LR_TRY(lr__replica_new(context, stores, &found, err));
         lr__list_append(bucket, &found->node);
         found->not_after = lr_context_not_after(context);
         lr__stats_replica_came(w, found->not_after);

@@ -123,7 +123,8 @@ void lr__user_timers_free(lr_worker *w); /* those that the program left */
 /* The worker's replica of a context, made on first use, for one connection more; and one less.
  * Those that nobody uses are kept up to a number, so that many contexts cost memory only when used.
  */
-lr_status lr__worker_replica(lr_worker *w, lr_context *context, lr__replica **out, lr_error *err);
+lr_status lr__worker_replica(lr_worker *w, lr_context *context, bool stores, lr__replica **out,
+                             lr_error *err);
 void lr__worker_replica_done(lr_worker *w, lr__replica *replica); /* null is allowed */
 /* Contexts have changed: replicas go as soon as nobody uses them, and are made anew on use. */
 void lr__worker_drop_replicas(lr_worker *w);

@@ -252,6 +252,27 @@ static lr_status load_fragment(lr_context *context, uint32_t bytes, lr_error *er
     return LR_OK;
 }
 
+static lr_status load_sessions(lr_context *context, const lr_context_options *options,
+                               lr_error *err)
+{
+    bool node4 = options->profile == LR_PROFILE_NODE4;
+
+    if (options->ticket_count > LR__SESSIONS_MAX && options->ticket_count != LR_NONE)
+        return lr__fail(err, LR_EOPTION, "ticket_count: %u is not in 1..%d", options->ticket_count,
+                        LR__SESSIONS_MAX);
+    if (options->session_lifetime_s > LR__SESSION_AGE_MAX)
+        return lr__fail(err, LR_EOPTION, "session_lifetime_s: %u is not in 1..%d",
+                        options->session_lifetime_s, LR__SESSION_AGE_MAX);
+    context->tickets = options->tickets;
+    context->ticket_count = options->ticket_count == LR_NONE ? 0
+                            : options->ticket_count          ? options->ticket_count
+                                                             : LR__TICKETS_USUAL;
+    context->session_lifetime_s = node4 ? LR__SESSION_LIFETIME_NODE4_S : LR__SESSION_LIFETIME_S;
+    if (options->session_lifetime_s != 0)
+        context->session_lifetime_s = options->session_lifetime_s;
+    return LR_OK;
+}
+
 /* What can be said without an identity. */
 static lr_status load_policy(lr_context *context, const lr_context_options *options, lr_error *err)
 {
@@ -273,6 +294,7 @@ static lr_status load_policy(lr_context *context, const lr_context_options *opti
     LR_TRY(lr__groups_parse(groups, context->groups, &context->group_count, err));
     LR_TRY(load_alpn(context, options->alpn, err));
     LR_TRY(load_fragment(context, options->fragment_size_max, err));
+    LR_TRY(load_sessions(context, options, err));
     context->alpn_required =
         options->alpn_required == LR_ON || (options->alpn_required == LR_DEFAULT && !node4);
     return LR_OK;

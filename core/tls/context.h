@@ -18,7 +18,17 @@
 
 #include <stdatomic.h>
 
-enum { LR__IDENTITY_MAX = 8, LR__ALPN_MAX = 16, LR__FRAGMENT_MIN = 512, LR__FRAGMENT_MAX = 16384 };
+enum {
+    LR__IDENTITY_MAX = 8,
+    LR__ALPN_MAX = 16,
+    LR__FRAGMENT_MIN = 512,
+    LR__FRAGMENT_MAX = 16384,
+    LR__SESSIONS_MAX = 4, /* new ones in one handshake */
+    LR__TICKETS_USUAL = 2,
+    LR__SESSION_LIFETIME_S = 7200,
+    LR__SESSION_LIFETIME_NODE4_S = 300,
+    LR__SESSION_AGE_MAX = 7 * 86400 /* seconds since the full handshake (RFC 8446 4.6.1) */
+};
 
 struct lr_context {
     _Atomic uint32_t references;               /* any thread; relaxed up, acquire-release down */
@@ -44,6 +54,8 @@ struct lr_context {
     uint32_t verify_depth, rsa_bits_min;
     lr__trust trust;
     lr__renegotiation_limit renegotiations;
+    lr_toggle tickets; /* LR_DEFAULT: where the server does not store sessions */
+    uint32_t ticket_count, session_lifetime_s;
     uint8_t policy[32]; /* lr__policy_digest() */
 };
 
@@ -68,12 +80,13 @@ typedef struct lr__replica {
     uint32_t conn_count; /* that use it */
     bool stale;          /* no new connection gets it */
     lr_context *context; /* a reference */
+    bool stores;         /* for a server that stores sessions */
     int64_t not_after;   /* lr_context_not_after(); by the worker */
     struct WOLFSSL_CTX *ctx[LR__IDENTITY_MAX]; /* one for each identity */
     lr__crl_proof *crl_proofs;                 /* one for each list of the context's trust */
 } lr__replica;
 
-lr_status lr__replica_new(lr_context *context, lr__replica **out, lr_error *err);
+lr_status lr__replica_new(lr_context *context, bool stores, lr__replica **out, lr_error *err);
 void lr__replica_free(lr__replica *replica);
 
 /* Makes an ECDSA P-256 key and a certificate for the names (core/tls/selfsign.c), both in DER, heap

@@ -15,6 +15,7 @@
 #include "core/base/status.h"
 #include "core/tls/alert.h"
 #include "core/tls/engine_state.h"
+#include "core/tls/session.h"
 
 #include <string.h>
 
@@ -193,6 +194,28 @@ static void end_once(lr__engine *engine)
     engine->once = NULL;
 }
 
+static void begin_sessions(lr__engine *engine, const lr__gate_choice *choice)
+{
+    engine->sessions = choice->sessions;
+    if (engine->sessions && engine->once && engine->once->is_asked)
+        engine->sessions->asking = &engine->once->asking;
+    lr__sessions_begin(engine->sessions, engine->ssl);
+    if (choice->early_data)
+        (void)wolfSSL_set_max_early_data(engine->ssl, LR__EARLY_SKIP_MAX); /* none is accepted */
+}
+
+void lr__engine_end_sessions(lr__engine *engine)
+{
+    engine->sessions = NULL;
+}
+
+lr__sessions *lr__engine_sessions(WOLFSSL *ssl)
+{
+    const lr__engine *engine = wolfSSL_GetIOReadCtx(ssl);
+
+    return engine->sessions;
+}
+
 lr_status lr__engine_new(lr__replica *replica, const lr__gate_choice *choice, lr__buf *out,
                          lr__buf_pool *pool, lr__engine **engine_out, lr_error *err)
 {
@@ -217,6 +240,8 @@ lr_status lr__engine_new(lr__replica *replica, const lr__gate_choice *choice, lr
     status = apply_choice(engine->ssl, replica->context, choice, err);
     if (status == LR_OK)
         status = lr__engine_begin_once(engine, replica, choice, err);
+    if (status == LR_OK)
+        begin_sessions(engine, choice);
     if (status != LR_OK) {
         lr__engine_free(engine);
         return status;
@@ -303,7 +328,8 @@ lr_status lr__engine_fail(lr__engine *engine, int native, lr_error *err, const c
     int alert = alert_of(engine, native);
 
     (void)wolfSSL_get_alert_history(engine->ssl, &history);
-    if (engine->out_failed || native == MEMORY_E || native == MEMORY_ERROR)
+    if (engine->out_failed || native == MEMORY_E || native == MEMORY_ERROR ||
+        (engine->sessions && engine->sessions->failed))
         return lr__fail(err, LR_ENOMEM, "%s: out of memory", what);
     if (engine->again && engine->again->refused)
         return lr__engine_fail_renegotiation(engine, err);
@@ -339,11 +365,13 @@ static lr_status refuse_peer(lr__engine *engine, lr_error *err)
     return LR_EPEERCERT;
 }
 
-/* Where a peer was asked it has answered, and it has shown that the key is its own. */
+/* Where a peer was asked it has answered, and it has shown that the key is its own; what was
+ * resumed is what the gate offered. */
 bool lr__engine_is_peer_sound(const lr__engine *engine)
 {
-    return !engine->once || !engine->once->is_asked || wolfSSL_session_reused(engine->ssl) ||
-           lr__asking_is_sound(&engine->once->asking);
+    if (!engine->done && wolfSSL_session_reused(engine->ssl))
+        return engine->sessions && engine->sessions->offered;
+    return !engine->once || !engine->once->is_asked || lr__asking_is_sound(&engine->once->asking);
 }
 
 lr_status lr__engine_handshake(lr__engine *engine, lr_slice *in, lr_error *err)
@@ -458,8 +486,11 @@ void lr__engine_read_facts(lr__engine *engine, lr__engine_facts *facts)
 lr__peer *lr__engine_take_peer(lr__engine *engine)
 {
     lr__peer *peer = engine->once ? engine->once->asking.peer : NULL;
+    lr__session *offered = engine->sessions ? engine->sessions->offered : NULL;
 
     LR_DCHECK(engine->done);
+    if (offered && offered->peer != LR__PEER_NOT_ASKED && wolfSSL_session_reused(engine->ssl))
+        peer = lr__session_take_peer(offered);
     if (engine->once)
         engine->once->asking.peer = NULL;
     wolfSSL_SetCertCbCtx(engine->ssl, NULL);

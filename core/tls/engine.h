@@ -16,6 +16,7 @@
 
 typedef struct lr__engine lr__engine;
 struct lr__peer;
+struct lr__sessions;
 
 /* What the gate decided from the ClientHello, before any WOLFSSL exists. */
 typedef struct lr__gate_choice {
@@ -26,6 +27,9 @@ typedef struct lr__gate_choice {
     uint32_t identity;      /* index of the context's that the client can check */
     bool chacha_first;      /* the client prefers ChaCha20-Poly1305 */
     bool is_trial;          /* the client is our own: it has no certificate, and is not asked */
+    bool early_data;        /* the client offers some, which is skipped */
+    struct lr__sessions *sessions; /* the caller's, until lr__engine_end_sessions(); null: nothing
+                                    * is resumed, and the client gets no ticket */
 } lr__gate_choice;
 
 /* Decides for a hello and a context; a refusal is told as a fault with its alert. Pure. */
@@ -88,8 +92,12 @@ typedef struct lr__engine_facts {
 } lr__engine_facts;
 void lr__engine_read_facts(lr__engine *engine, lr__engine_facts *facts);
 
-/* After the handshake, once: what the peer showed, the caller's now; null: it was not asked. */
+/* After the handshake, once: what the peer showed, the caller's now; of a resumed one what its full
+ * handshake found. Null: it was not asked, or, where it was, there is no memory. */
 struct lr__peer *lr__engine_take_peer(lr__engine *engine);
+
+/* The handshake is over, and with it the engine's use of lr__gate_choice.sessions. */
+void lr__engine_end_sessions(lr__engine *engine);
 
 /* After the handshake: does wolfSSL's view of name, protocol and version equal the gate's? */
 bool lr__engine_agrees(lr__engine *engine, const lr__gate_choice *choice, lr_slice servername);
@@ -97,6 +105,10 @@ bool lr__engine_agrees(lr__engine *engine, const lr__gate_choice *choice, lr_sli
 /* For replica.c: the I/O callbacks of every connection. */
 struct WOLFSSL_CTX;
 bool lr__engine_set_io(struct WOLFSSL_CTX *ctx); /* false: no memory */
+/* For session_wolf.c: those of the connection's handshake; null: none, or it is over. */
+struct WOLFSSL;
+struct lr__sessions *lr__engine_sessions(struct WOLFSSL *ssl);
+void lr__engine_note_ticket(struct WOLFSSL *ssl); /* made in a renegotiation */
 
 /* Appends a plain alert record to out, for peers that no WOLFSSL was made for. */
 bool lr__alert_plain(lr__buf *out, lr__buf_pool *pool, int alert);

@@ -78,16 +78,28 @@ bool lr__engine_begins_renegotiation(const lr__engine *engine)
 
 /* In a renegotiation wolfSSL 5.9.2 takes a further ClientHello for another beginning, at any point
  * (src/internal.c, DoHandShakeMsgType()), and signs for it: there is one flight of ours that begins
- * with a handshake record. */
+ * with a handshake record, and one more that begins with a ticket, where the client takes them. */
 bool lr__engine_is_second_reply(lr__engine *engine, const char *from)
 {
     if (lr__engine_renegotiation(engine) != LR__RENEGOTIATION_BEGUN ||
         from[0] != LR__RECORD_HANDSHAKE)
         return false;
+    if (engine->again->ticketed) {
+        engine->again->ticketed = false;
+        return false;
+    }
     if (engine->again->replied)
         engine->again->refused = true;
     engine->again->replied = true;
     return engine->again->refused;
+}
+
+void lr__engine_note_ticket(WOLFSSL *ssl)
+{
+    lr__engine *engine = wolfSSL_GetIOReadCtx(ssl);
+
+    if (engine->again)
+        engine->again->ticketed = true;
 }
 
 lr_status lr__engine_fail_renegotiation(lr__engine *engine, lr_error *err)

@@ -26,9 +26,10 @@ typedef struct lr__engine_once {
 /* What a context that allows renegotiation needs, from the first one on. */
 typedef struct lr__engine_again {
     lr__renegotiation phase;
-    bool began;   /* wolfSSL has the ClientHello */
-    bool replied; /* and has answered it */
-    bool refused; /* it was one too many */
+    bool began;    /* wolfSSL has the ClientHello */
+    bool replied;  /* and has answered it */
+    bool ticketed; /* the next flight begins with a ticket */
+    bool refused;  /* it was one too many */
     lr__window window;
     uint64_t at_ns[]; /* of the window, as many as the context's limit */
 } lr__engine_again;
@@ -41,9 +42,10 @@ struct lr__engine {
     lr_slice in;             /* what is left of the caller's input during a call */
     lr__buf *out;
     lr__buf_pool *pool;
-    lr__engine_once *once; /* null: neither is needed */
-    uint32_t out_before;   /* bytes that waited in out when this call began */
-    uint32_t record_left;  /* body bytes of the current record that wolfSSL has not asked for yet */
+    lr__engine_once *once;         /* null: neither is needed */
+    struct lr__sessions *sessions; /* the gate's; null: none, or the handshake is over */
+    uint32_t out_before;           /* bytes that waited in out when this call began */
+    uint32_t record_left; /* body bytes of the current record that wolfSSL has not asked for yet */
     uint8_t header[LR__RECORD_HEADER]; /* of the last record; its type stays after its end */
     uint8_t header_len;                /* header bytes of the current record handed out */
     uint8_t new_keys;                  /* key changes less answers in this call */

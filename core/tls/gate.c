@@ -205,6 +205,7 @@ lr_status lr__gate_decide_alpn(const lr__hello *hello, const lr_context *context
         return lr__hello_refuse(fault, LR_EALPN, LR__ALERT_NO_APPLICATION_PROTOCOL,
                                 "no common application protocol");
     choice->chacha_first = prefers_chacha(hello, context, choice);
+    choice->early_data = hello->has_early_data && choice->version == LR_TLS_1_3;
     return LR_OK;
 }
 

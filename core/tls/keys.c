@@ -10,12 +10,11 @@
 #include "core/tls/wolf.h"
 
 #include <wolfssl/wolfcrypt/aes.h>
-#include <wolfssl/wolfcrypt/coding.h>
 #include <wolfssl/wolfcrypt/hmac.h>
 
 #include <string.h>
 
-enum { GCM_KEY = 16, GCM_NONCE = 12, GCM_TAG = 16, COMMITMENT = 16, BIG_KEY = 80 };
+enum { GCM_KEY = 16, GCM_NONCE = 12, GCM_TAG = 16, COMMITMENT = 16 };
 
 /* What is derived for one ticket. */
 typedef struct derived {
@@ -45,8 +44,7 @@ void lr_ticket_keys_free(lr_ticket_keys *keys)
     lr__free(keys);
 }
 
-/* Null: the material is good. A key is random, or it is somebody's mistake. */
-static const char *weakness(const uint8_t *key, size_t len)
+const char *lr__keys_weakness(const uint8_t *key, size_t len)
 {
     bool seen[256] = {false};
     uint32_t different = 0;
@@ -64,10 +62,10 @@ static const char *weakness(const uint8_t *key, size_t len)
     return NULL;
 }
 
-static lr_status append(lr_ticket_keys *keys, const uint8_t *key, const char *where, uint32_t rank,
-                        lr_error *err)
+lr_status lr__keys_append(lr_ticket_keys *keys, const uint8_t *key, const char *where,
+                          uint32_t rank, lr_error *err)
 {
-    const char *weak = weakness(key, LR_TICKET_KEY_SIZE);
+    const char *weak = lr__keys_weakness(key, LR_TICKET_KEY_SIZE);
 
     if (weak)
         return lr__fail(err, LR_EKEY, "ticket %s %u: %s", where, rank, weak);
@@ -89,7 +87,7 @@ lr_status lr_ticket_keys_add(lr_ticket_keys *keys, lr_slice key, lr_error *err)
     if (key.len != LR_TICKET_KEY_SIZE)
         return lr__fail(err, LR_EKEY, "ticket key %u: %zu bytes, it must have %d", keys->count + 1,
                         key.len, LR_TICKET_KEY_SIZE);
-    return append(keys, key.bytes, "key", keys->count + 1, err);
+    return lr__keys_append(keys, key.bytes, "key", keys->count + 1, err);
 }
 
 lr_status lr_ticket_keys_draw(lr_ticket_keys *keys, bool as_next, lr_error *err)
@@ -102,7 +100,7 @@ lr_status lr_ticket_keys_draw(lr_ticket_keys *keys, bool as_next, lr_error *err)
     do {
         if (!lr__current_random(drawn, sizeof(drawn))) /* no generator of ours in between */
             return lr__fail(err, LR_ERANDOM, "ticket keys: no random bytes");
-    } while (weakness(drawn, sizeof(drawn)));
+    } while (lr__keys_weakness(drawn, sizeof(drawn)));
     if (keys->count == LR_TICKET_KEYS_MAX)
         keys->count--;
     memmove(keys->keys[1], keys->keys[0], keys->count * sizeof(*keys->keys));
@@ -152,157 +150,6 @@ bool lr_ticket_keys_get(const lr_ticket_keys *keys, uint32_t index, uint8_t out[
         return false;
     memcpy(out, keys->keys[index], LR_TICKET_KEY_SIZE);
     return true;
-}
-
-/* nginx's keys of 80 bytes: 16 of name, 32 of HMAC, 32 of AES. HKDF folds the 64 into our 32. */
-static bool fold(const uint8_t from[BIG_KEY], uint8_t out[LR_TICKET_KEY_SIZE])
-{
-    static const char info[] = "lockring ticket key of 80 bytes";
-
-    memcpy(out, from, LR__KEY_NAME);
-    return wc_HKDF(WC_SHA256, from + LR__KEY_NAME, BIG_KEY - LR__KEY_NAME, from, LR__KEY_NAME,
-                   (const uint8_t *)info, sizeof(info) - 1, out + LR__KEY_NAME,
-                   LR_TICKET_KEY_SIZE - LR__KEY_NAME) == 0;
-}
-
-/* One key of either size. */
-static lr_status append_any(lr_ticket_keys *keys, const uint8_t *bytes, size_t len,
-                            const char *where, uint32_t rank, lr_error *err)
-{
-    uint8_t key[LR_TICKET_KEY_SIZE];
-    const char *weak;
-    lr_status status;
-
-    if (len == LR_TICKET_KEY_SIZE)
-        return append(keys, bytes, where, rank, err);
-    if (len != BIG_KEY)
-        return lr__fail(err, LR_EKEY, "ticket %s %u: %zu bytes, it must have 48 or 80", where, rank,
-                        len);
-    weak = weakness(bytes, BIG_KEY); /* folded, any material looks good */
-    if (weak)
-        return lr__fail(err, LR_EKEY, "ticket %s %u: %s", where, rank, weak);
-    if (!fold(bytes, key))
-        return lr__fail(err, LR_ENOMEM, "ticket %s %u: out of memory", where, rank);
-    status = append(keys, key, where, rank, err);
-    lr__wipe(key, sizeof(key));
-    return status;
-}
-
-static bool is_blank(uint8_t byte)
-{
-    return byte == ' ' || byte == '\t' || byte == '\r';
-}
-
-static lr_slice trim(lr_slice line)
-{
-    while (line.len > 0 && is_blank(line.bytes[0]))
-        line = lr_slice_of(line.bytes + 1, line.len - 1);
-    while (line.len > 0 && is_blank(line.bytes[line.len - 1]))
-        line.len--;
-    return line;
-}
-
-static lr_status import_line(lr_ticket_keys *keys, lr_slice line, uint32_t number, lr_error *err)
-{
-    uint8_t bytes[BIG_KEY + 8];
-    word32 size = sizeof(bytes);
-    lr_status status;
-
-    if (line.len > 4 * sizeof(bytes) / 3 ||
-        Base64_Decode(line.bytes, (word32)line.len, bytes, &size) != 0)
-        return lr__fail(err, LR_EKEY, "ticket key on line %u: this is no base64 of 48 or 80 bytes",
-                        number);
-    status = append_any(keys, bytes, size, "key on line", number, err);
-    lr__wipe(bytes, sizeof(bytes));
-    return status;
-}
-
-static lr_status import_lines(lr_ticket_keys *keys, lr_slice file, lr_error *err)
-{
-    uint32_t number = 0;
-
-    while (file.len > 0) {
-        const uint8_t *end = memchr(file.bytes, '\n', file.len);
-        size_t len = end ? (size_t)(end - file.bytes) : file.len;
-        lr_slice line = trim(lr_slice_of(file.bytes, len));
-
-        number++;
-        if (line.len != 0 && line.bytes[0] != '#')
-            LR_TRY(import_line(keys, line, number, err));
-        len += end ? 1 : 0;
-        file = lr_slice_of(file.bytes + len, file.len - len);
-    }
-    return LR_OK;
-}
-
-static lr_status import_raw(lr_ticket_keys *keys, lr_slice file, lr_error *err)
-{
-    if (file.len == BIG_KEY)
-        return append_any(keys, file.bytes, file.len, "key", keys->count + 1, err);
-    if (file.len == 0 || file.len % LR_TICKET_KEY_SIZE != 0)
-        return lr__fail(err, LR_EKEY, "ticket keys: %zu bytes are no keys of 48 bytes, nor base64",
-                        file.len);
-    for (size_t at = 0; at < file.len; at += LR_TICKET_KEY_SIZE)
-        LR_TRY(append(keys, file.bytes + at, "key", keys->count + 1, err));
-    return LR_OK;
-}
-
-static bool is_text(lr_slice file)
-{
-    for (size_t i = 0; i < file.len; i++) {
-        if (file.bytes[i] != '\n' && !is_blank(file.bytes[i]) &&
-            (file.bytes[i] < ' ' || file.bytes[i] > 126))
-            return false;
-    }
-    return file.len != 0;
-}
-
-/* HAProxy's order is the oldest first; its last line but one seals. */
-static void from_haproxy(lr_ticket_keys *keys)
-{
-    for (uint32_t i = 0, j = keys->count - 1; i < j; i++, j--) {
-        uint8_t key[LR_TICKET_KEY_SIZE];
-
-        memcpy(key, keys->keys[i], sizeof(key));
-        memcpy(keys->keys[i], keys->keys[j], sizeof(key));
-        memcpy(keys->keys[j], key, sizeof(key));
-        lr__wipe(key, sizeof(key));
-    }
-    keys->has_next = keys->count > 1;
-}
-
-lr_status lr_ticket_keys_import(lr_ticket_keys *keys, lr_slice file, bool is_haproxy, lr_error *err)
-{
-    lr_ticket_keys *read;
-    lr_status status;
-
-    LR_BUG_IF(!keys || (!file.bytes && file.len != 0), LR_EINVAL);
-    if (is_haproxy && keys->count != 0)
-        return lr__fail(err, LR_EINVAL, "ticket keys: a file of HAProxy's is a whole list");
-    read = lr_ticket_keys_new();
-    if (!read)
-        return lr__fail(err, LR_ENOMEM, "ticket keys: out of memory");
-    status = is_text(file) ? import_lines(read, file, err) : import_raw(read, file, err);
-    if (status == LR_OK && read->count == 0)
-        status = lr__fail(err, LR_EKEY, "ticket keys: the file has none");
-    for (uint32_t i = 0; status == LR_OK && i < read->count; i++)
-        status = i + keys->count < LR_TICKET_KEYS_MAX
-                     ? LR_OK
-                     : lr__fail(err, LR_EINVAL, "ticket keys: there may be %d", LR_TICKET_KEYS_MAX);
-    for (uint32_t i = 0; status == LR_OK && i < keys->count; i++) {
-        uint32_t index;
-
-        if (lr__keys_find(read, keys->keys[i], &index))
-            status = lr__fail(err, LR_EKEY, "ticket key %u: its name is in the file again", i + 1);
-    }
-    if (status == LR_OK) {
-        memcpy(keys->keys[keys->count], read->keys, read->count * sizeof(*read->keys));
-        keys->count += read->count;
-        if (is_haproxy)
-            from_haproxy(keys);
-    }
-    lr_ticket_keys_free(read);
-    return status;
 }
 
 const uint8_t *lr__keys_current(const lr_ticket_keys *keys)

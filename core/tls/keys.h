@@ -18,7 +18,7 @@ enum {
     LR__KEY_NAME = 16,
     LR__SEAL_SALT = 16,
     LR__SEAL_MAC = 32,       /* tag and commitment */
-    LR__SEAL_BOUND_MAX = 64, /* of the associated data of the caller */
+    LR__SEAL_BOUND_MAX = 96, /* of the associated data of the caller */
     LR__SEAL_OVERHEAD = LR__KEY_NAME + LR__SEAL_SALT + LR__SEAL_MAC
 };
 
@@ -27,6 +27,12 @@ struct lr_ticket_keys {
     uint32_t count;
     bool has_next; /* keys[0] opens only */
 };
+
+/* Null: the material is good. A key is random, or it is somebody's mistake. Static. */
+const char *lr__keys_weakness(const uint8_t *key, size_t len);
+/* Appends a key of 48 bytes; where and rank name it in err: "key on line", 3. */
+lr_status lr__keys_append(lr_ticket_keys *keys, const uint8_t *key, const char *where,
+                          uint32_t rank, lr_error *err);
 
 /* The key that seals; null: there is none, and then there is no ticket. */
 const uint8_t *lr__keys_current(const lr_ticket_keys *keys);

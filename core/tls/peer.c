@@ -8,6 +8,7 @@
 #include "core/tls/wolf.h"
 
 #include <string.h>
+#include <wolfssl/wolfcrypt/hash.h>
 
 lr__peer *lr__peer_new(lr__verify_code code, const lr_slice *chain, uint32_t count)
 {
@@ -19,8 +20,15 @@ lr__peer *lr__peer_new(lr__verify_code code, const lr_slice *chain, uint32_t cou
     peer = lr__alloc(size);
     if (!peer)
         return NULL;
+    memset(peer, 0, sizeof(*peer));
     peer->code = code;
+    peer->until = INT64_MIN;
     peer->count = count;
+    peer->has_digest = count > 0;
+    if (count > 0 && wc_Sha256Hash(chain[0].bytes, (word32)chain[0].len, peer->digest) != 0) {
+        lr__free(peer);
+        return NULL;
+    }
     for (uint32_t i = 0; i < count; i++) {
         memcpy((uint8_t *)peer + at, chain[i].bytes, chain[i].len);
         peer->certificates[i] = lr_slice_of((uint8_t *)peer + at, chain[i].len);
@@ -34,26 +42,39 @@ void lr__peer_free(lr__peer *peer)
     lr__free(peer);
 }
 
-static void judge(lr__asking *asking, const WOLFSSL_X509_STORE_CTX *store)
+lr__peer *lr__peer_judge(const lr__replica *replica, const lr_slice *chain, uint32_t count)
 {
-    const lr_context *context = asking->replica->context;
+    const lr_context *context = replica->context;
     lr__verify_rules rules = {.depth = context->verify_depth,
                               .rsa_bits_min = context->rsa_bits_min,
                               .now = lr__current_wall_ms() / 1000};
+    int64_t until;
+    lr__verify_code code =
+        lr__verify_client(&context->trust, &rules, replica->crl_proofs, chain, count, &until);
+    lr__peer *peer = code == LR__VERIFY_OUT_OF_MEM ? NULL : lr__peer_new(code, chain, count);
+
+    if (peer)
+        peer->until = until;
+    return peer;
+}
+
+static void judge(lr__asking *asking, const WOLFSSL_X509_STORE_CTX *store)
+{
+    const lr_context *context = asking->replica->context;
     uint32_t count = store->totalCerts > 0 ? (uint32_t)store->totalCerts : 0;
     lr_slice chain[LR__PEER_CHAIN_MAX];
-    lr__verify_code code;
 
     LR_CHECK(count <= LR_ARRAY_COUNT(chain));
     for (uint32_t i = 0; i < count; i++)
         chain[i] = lr_slice_of(store->certs[i].buffer, store->certs[i].length);
-    code = lr__verify_client(&context->trust, &rules, asking->replica->crl_proofs, chain, count);
-    asking->peer = lr__peer_new(code, chain, count);
-    asking->no_memory = !asking->peer || code == LR__VERIFY_OUT_OF_MEM;
-    asking->refused = asking->no_memory || (code != LR__VERIFY_OK && context->reject_unauthorized);
+    asking->peer = lr__peer_judge(asking->replica, chain, count);
+    asking->no_memory = !asking->peer;
+    asking->refused =
+        asking->no_memory || (asking->peer->code != LR__VERIFY_OK && context->reject_unauthorized);
     if (asking->refused && !asking->no_memory)
-        asking->alert = lr__verify_alert(
-            code, wolfSSL_version(asking->ssl) == LR_TLS_1_3 ? LR_TLS_1_3 : LR_TLS_1_2);
+        asking->alert =
+            lr__verify_alert(asking->peer->code,
+                             wolfSSL_version(asking->ssl) == LR_TLS_1_3 ? LR_TLS_1_3 : LR_TLS_1_2);
 }
 
 static int on_verify(int held, WOLFSSL_X509_STORE_CTX *store);

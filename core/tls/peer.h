@@ -9,12 +9,17 @@
 
 typedef struct lr__peer {
     lr__verify_code code; /* LR__VERIFY_OK: authorized */
+    int64_t until;        /* OK: it holds so long, in seconds since 1970 */
+    bool has_digest;      /* there is a certificate, also where only this is known of it */
+    uint8_t digest[32];   /* SHA-256 of the leaf */
     uint32_t count;
     lr_slice certificates[]; /* into this block, the leaf first */
 } lr__peer;
 
-lr__peer *lr__peer_new(lr__verify_code code, const lr_slice *chain, uint32_t count); /* or null */
-void lr__peer_free(lr__peer *peer);                                                  /* or null */
+/* Judges, copies. Null: no memory. */
+lr__peer *lr__peer_judge(const lr__replica *replica, const lr_slice *chain, uint32_t count);
+lr__peer *lr__peer_new(lr__verify_code code, const lr_slice *chain, uint32_t count);
+void lr__peer_free(lr__peer *peer); /* null is allowed */
 
 /* One handshake that asks for a certificate. wolfSSL is told to verify, or it would not ask; but
  * its own judgement is not heard: see core/tls/verify.h. While it reads a Certificate message its

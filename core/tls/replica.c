@@ -3,8 +3,8 @@
  * WOLFSSL_CTX has one certificate (wolfSSL 5.9.2).
  *
  * Sharing nothing is the point: reference counts, certificate managers and locks inside a
- * WOLFSSL_CTX are only ever touched by the worker that made it. Sessions are neither cached nor put
- * into tickets here. */
+ * WOLFSSL_CTX are only ever touched by the worker that made it. wolfSSL's own cache of sessions is
+ * off (core/tls/session.h). */
 #include "core/tls/context.h"
 
 #include "core/base/check.h"
@@ -12,6 +12,7 @@
 #include "core/base/status.h"
 #include "core/tls/engine.h"
 #include "core/tls/peer.h"
+#include "core/tls/session.h"
 #include "core/tls/wolf.h"
 
 #include <stdio.h>
@@ -72,8 +73,9 @@ static lr_status set_dh(WOLFSSL_CTX *ctx, const lr__dh *dh, lr_error *err)
     return lr__tls_fail(err, LR_EOPTION, ret, "dhparam: the prime is none, or of the wrong size");
 }
 
-static lr_status set_policy(WOLFSSL_CTX *ctx, const lr_context *context, lr_error *err)
+static lr_status set_policy(WOLFSSL_CTX *ctx, const lr__replica *replica, lr_error *err)
 {
+    const lr_context *context = replica->context;
     int groups[LR__GROUP_LIST_MAX];
     int ret;
 
@@ -93,15 +95,7 @@ static lr_status set_policy(WOLFSSL_CTX *ctx, const lr_context *context, lr_erro
                                                                             : WOLFSSL_TLSV1_2);
     if (ret != WOLFSSL_SUCCESS)
         return lr__tls_fail(err, LR_EOPTION, ret, "version_min");
-    (void)wolfSSL_CTX_set_session_cache_mode(ctx, WOLFSSL_SESS_CACHE_OFF);
-    /* wolfSSL refuses the first of these where 1.3 is not spoken. */
-    ret = context->version_max == LR_TLS_1_3 ? wolfSSL_CTX_no_ticket_TLSv13(ctx) : 0;
-    if (ret == 0)
-        ret = wolfSSL_CTX_NoTicketTLSv12(ctx) == WOLFSSL_SUCCESS ? 0 : -1;
-    if (ret != 0)
-        return lr__tls_fail(err, LR_ETLS, ret, "switching tickets off");
-    if (context->version_max == LR_TLS_1_3)
-        (void)wolfSSL_CTX_set_max_early_data(ctx, LR__EARLY_SKIP_MAX); /* none is accepted */
+    LR_TRY(lr__sessions_set_up(ctx, replica, err));
     if (context->renegotiations.count == 0)
         (void)wolfSSL_CTX_set_options(ctx, WOLFSSL_OP_NO_RENEGOTIATION);
     if (wolfSSL_CTX_set_group_messages(ctx) != WOLFSSL_SUCCESS)
@@ -123,10 +117,10 @@ static lr_status make_ctx(lr__replica *replica, uint32_t i, lr_error *err)
     if (!replica->ctx[i])
         return lr__fail(err, LR_ENOMEM, "replica: wolfSSL has no memory");
     LR_TRY(load_identity(replica->ctx[i], context, i, err));
-    return set_policy(replica->ctx[i], context, err);
+    return set_policy(replica->ctx[i], replica, err);
 }
 
-lr_status lr__replica_new(lr_context *context, lr__replica **out, lr_error *err)
+lr_status lr__replica_new(lr_context *context, bool stores, lr__replica **out, lr_error *err)
 {
     lr__replica *replica = lr__alloc_zero(1, sizeof(*replica));
 
@@ -137,6 +131,7 @@ lr_status lr__replica_new(lr_context *context, lr__replica **out, lr_error *err)
     lr__list_init(&replica->node);
     lr__list_init(&replica->idle);
     replica->context = lr_context_retain(context);
+    replica->stores = stores;
     if (context->trust.crl_count > 0) {
         replica->crl_proofs =
             lr__alloc_zero(context->trust.crl_count, sizeof(*replica->crl_proofs));

@@ -160,6 +160,19 @@ static lr_status add_crls(lr__trust *trust, const char *option, const char *file
     return status;
 }
 
+static lr_status digest_lists(lr__trust *trust, lr_error *err)
+{
+    wc_Sha256 sha256;
+    int ret = wc_InitSha256(&sha256);
+
+    for (uint32_t i = 0; ret == 0 && i < trust->lists.count; i++)
+        ret = wc_Sha256Update(&sha256, trust->lists.items[i].bytes,
+                              (word32)trust->lists.items[i].size);
+    if (ret == 0)
+        ret = wc_Sha256Final(&sha256, trust->lists_digest);
+    return ret == 0 ? LR_OK : lr__tls_fail(err, LR_ETLS, ret, "crl_files: SHA-256");
+}
+
 static lr_status read_crls(lr__trust *trust, lr_error *err)
 {
     uint32_t count = trust->lists.count;
@@ -179,7 +192,7 @@ static lr_status read_crls(lr__trust *trust, lr_error *err)
             return lr__fail(err, LR_ENOMEM, "crl_files: out of memory");
         }
     }
-    return LR_OK;
+    return digest_lists(trust, err);
 }
 
 lr_status lr__trust_load(lr__trust *trust, const lr_context_options *options, bool system,

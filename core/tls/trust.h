@@ -25,7 +25,8 @@ typedef struct lr__trust {
     uint32_t authority_count;
     lr__crl *crls;
     uint32_t crl_count;
-    uint8_t digest[32]; /* of the authorities, whatever their order; not of the lists */
+    uint8_t digest[32];       /* of the authorities, whatever their order; not of the lists */
+    uint8_t lists_digest[32]; /* of the lists, in their order; zero: there are none */
 } lr__trust;
 
 /* Reads what the options name: ca_file, ca, crl_files, crls, and with system the public bundle.

@@ -35,6 +35,7 @@ typedef struct judge {
     uint32_t steps;
     bool too_long;         /* a path was left at the greatest depth */
     lr__verify_code first; /* of the first path to somebody trusted; OK: there was none */
+    int64_t until;         /* of the path that is judged: what it rests on holds so long */
 } judge;
 
 const char *lr__verify_name(lr__verify_code code)
@@ -243,7 +244,7 @@ static lr__verify_code prove_crl(const judge *j, uint32_t i, const cert_link *is
     return LR__VERIFY_OK;
 }
 
-static lr__verify_code check_revoked(const judge *j, const cert_link *one, const cert_link *issuer)
+static lr__verify_code check_revoked(judge *j, const cert_link *one, const cert_link *issuer)
 {
     lr__verify_code code = LR__VERIFY_UNABLE_TO_GET_CRL;
     bool good = false;
@@ -262,6 +263,8 @@ static lr__verify_code check_revoked(const judge *j, const cert_link *one, const
             of_list = prove_crl(j, i, issuer);
         if (of_list == LR__VERIFY_OK && lr__crl_has(crl, one->x509.serial))
             return LR__VERIFY_CERT_REVOKED;
+        if (of_list == LR__VERIFY_OK && crl->next_update < j->until)
+            j->until = crl->next_update;
         good |= of_list == LR__VERIFY_OK;
         code = of_list;
     }
@@ -273,6 +276,11 @@ static lr__verify_code judge_path(judge *j, uint32_t len)
     const cert_link *leaf = j->path[0];
     lr__verify_code code = check_links(j, len);
 
+    j->until = INT64_MAX;
+    for (uint32_t i = 0; i < len; i++) {
+        if (j->path[i]->x509.not_after < j->until)
+            j->until = j->path[i]->x509.not_after;
+    }
     if (code == LR__VERIFY_OK)
         code = check_signatures(j, len);
     for (uint32_t i = 0; code == LR__VERIFY_OK && j->trust->crl_count > 0 && i + 1 < len; i++)
@@ -372,12 +380,14 @@ static lr__verify_code how_far(judge *j)
 }
 
 lr__verify_code lr__verify_client(const lr__trust *trust, const lr__verify_rules *rules,
-                                  lr__crl_proof *proofs, const lr_slice *chain, uint32_t count)
+                                  lr__crl_proof *proofs, const lr_slice *chain, uint32_t count,
+                                  int64_t *until)
 {
     judge *j;
     lr__verify_code code;
 
     LR_DCHECK(rules->depth < PATH_MAX_CERTS && (trust->crl_count == 0 || proofs));
+    *until = INT64_MIN;
     if (count == 0)
         return LR__VERIFY_UNABLE_TO_GET_ISSUER_CERT;
     if (count > LR__PEER_CHAIN_MAX)
@@ -397,10 +407,12 @@ lr__verify_code lr__verify_client(const lr__trust *trust, const lr__verify_rules
     }
     j->sent[0].used = true;
     j->path[0] = &j->sent[0];
-    if (extend(j, 1))
-        code = LR__VERIFY_OK;
-    else
+    if (!extend(j, 1)) {
         code = j->judgements > 0 ? j->first : how_far(j);
+    } else {
+        code = LR__VERIFY_OK;
+        *until = j->until;
+    }
 done:
     lr__free(j);
     return code;

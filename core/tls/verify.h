@@ -67,8 +67,11 @@ typedef struct lr__verify_rules {
     int64_t now;           /* seconds since 1970 */
 } lr__verify_rules;
 
-/* Judges a client's certificates, the leaf first, then others in any order. */
+/* Judges a client's certificates, the leaf first, then others in any order. *until: if they hold,
+ * until when, by the certificates of the path and the lists that were asked, in seconds since 1970;
+ * else INT64_MIN. */
 lr__verify_code lr__verify_client(const lr__trust *trust, const lr__verify_rules *rules,
-                                  lr__crl_proof *proofs, const lr_slice *chain, uint32_t count);
+                                  lr__crl_proof *proofs, const lr_slice *chain, uint32_t count,
+                                  int64_t *until);
 
 #endif

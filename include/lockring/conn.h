@@ -134,6 +134,10 @@ LR_API LR_WORKER const char *lr_conn_authorization_error(const lr_conn *c); /* s
  * lr_certificate_parse(). Empty beyond the count. (S80) */
 LR_API LR_WORKER uint32_t lr_conn_peer_certificate_count(const lr_conn *c);
 LR_API LR_WORKER lr_slice lr_conn_peer_certificate(const lr_conn *c, uint32_t index);
+/* "5E:2F:...", the SHA-256 of its certificate. Known too where a ticket was resumed, which carries
+ * the judgement of the full handshake and this, and no certificate. False, and "": it has none, or
+ * nobody asked. */
+LR_API LR_WORKER bool lr_conn_peer_fingerprint256(const lr_conn *c, char out[96]);
 
 /* "127.0.0.1:8443", "[::1]:8443", "unix:/path" into out (64 bytes are enough for every address, 128
  * for every path), cut to fit and terminated; false and "" if the system does not tell. A unix

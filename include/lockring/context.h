@@ -110,6 +110,16 @@ typedef struct lr_context_options {
                                    * Certificate and server name of the client must stay. Default:
                                    * that of the process; else none, 3 in LR_PROFILE_NODE4 (S3) */
     uint32_t renegotiation_window_s; /* up to 604800; default: that of the process; else 600 (S4) */
+    lr_toggle tickets; /* sessions sealed into tickets, under the keys of the workers. Default: on,
+                        * but off where the server has on_new_session; on: clients that take tickets
+                        * get them there too, and on_new_session hears of the others. Off, and no
+                        * on_new_session: nothing is resumed */
+    uint32_t ticket_count; /* of a full handshake of TLS 1.3, or sessions for on_new_session, 1..4,
+                            * LR_NONE: none; default 2. A resumed one gets one */
+    uint32_t session_lifetime_s; /* of tickets and stored sessions, in both versions, up to 604800;
+                                  * default 7200, 300 in LR_PROFILE_NODE4 (S127). No session lives
+                                  * longer than 7 days after its full handshake, nor than its key is
+                                  * accepted */
 } lr_context_options;
 #define LR_CONTEXT_OPTIONS .size = sizeof(lr_context_options)
 

@@ -55,10 +55,20 @@ typedef struct lr_sni_ask {
 typedef struct lr_ocsp_ask {
     lr_ask ask;
 } lr_ocsp_ask; /* the OCSP response of this certificate? */
+typedef struct lr_resume_ask {
+    lr_ask ask;
+} lr_resume_ask; /* the session of this id? */
+typedef struct lr_store_ask {
+    lr_ask ask;
+} lr_store_ask; /* is this new session stored? */
 
 /* The longest staple; OCSP responses have a few hundred bytes to a few thousand. The format ends at
  * 65,527 (RFC 8446 4.4.2), and what wolfSSL can send a little below. */
 enum { LR_STAPLE_MAX = 32768 };
+
+/* The longest value that on_new_session gives; without certificates of the client it has about 400
+ * bytes. */
+enum { LR_SESSION_VALUE_MAX = 9216 };
 
 /* Zero: as if nobody had been asked. */
 typedef struct lr_hello_decision {
@@ -83,6 +93,14 @@ LR_API LR_ANY lr_status lr_sni_answer(lr_sni_ask ask, lr_status result, lr_conte
 /* staple: what the client gets, byte for byte (S26); a reference is added. Null or empty: nothing
  * is stapled (S27). LR_EINVAL, and the ask stays open: it is too long. */
 LR_API LR_ANY lr_status lr_ocsp_answer(lr_ocsp_ask ask, lr_status result, lr_bytes *staple);
+/* value: what on_new_session gave for this id; a reference is added. Null or empty: it is not
+ * there, and the handshake is a full one (S34), as it is where the value does not open, or does not
+ * hold any more for this client under today's policy. LR_EINVAL, and the ask stays open: it is too
+ * long. A failure ends the connection (S35). */
+LR_API LR_ANY lr_status lr_resume_answer(lr_resume_ask ask, lr_status result, lr_bytes *value);
+/* The session is stored, or will not be: either way the connection goes on. A failure as result
+ * ends the connection. */
+LR_API LR_ANY lr_status lr_store_answer(lr_store_ask ask, lr_status result);
 
 #ifdef __cplusplus
 }

@@ -54,6 +54,19 @@ typedef struct lr_handlers {
      * LR_ENOMEM: ends the connection with that reason. Any other: refused, the reason is
      * LR_EPREFACE, and its text *reason if that is set (static, one clause). */
     lr_status (*on_preface)(lr_conn *c, lr_slice bytes, size_t *used, const char **reason);
+
+    /* Sessions in the program's own store, for both versions (S22..S24, S32..S37, B3). An id has 32
+     * bytes, a value at most LR_SESSION_VALUE_MAX; the value is sealed under the ticket keys of the
+     * workers and bound to the id and to the context's policy, so that the store can neither read
+     * nor forge it. A value that is deleted, or given only once, cannot be resumed any more.
+     *
+     * The client presents an id that may be one of the store's; between on_sni and on_ocsp_request,
+     * which is not called where the session is resumed. [not resumed] */
+    void (*on_resume)(lr_conn *c, lr_slice id, lr_resume_ask ask);
+    /* A new session, right before on_secure, and once for each of lr_context_options.ticket_count
+     * in TLS 1.3; what was agreed is known already. Until all of them are answered no byte moves in
+     * either direction, and on_secure waits (S23). [lr_context_options.tickets decides] */
+    void (*on_new_session)(lr_conn *c, lr_slice id, lr_slice value, lr_store_ask ask);
 } lr_handlers; /* appended to, never reordered */
 #define LR_HANDLERS .size = sizeof(lr_handlers)
 

@@ -99,7 +99,12 @@ typedef struct lr_stats {
     uint64_t heap_blocks, heap_bytes;
 
     uint64_t refused_sources; /* LR_ESOURCE: reset at once; those at the gate are failures */
-} lr_stats;                   /* appended to, never reordered */
+
+    /* What clients offered to resume and could not, each a full handshake then: sealed under a key
+     * that is not there (any more); or not sealed here, for another policy, name or protocol, too
+     * old, or of a client whose certificate holds no more. */
+    uint64_t tickets_unknown_key, sessions_refused;
+} lr_stats; /* appended to, never reordered */
 #define LR_STATS .size = sizeof(lr_stats)
 
 /* The sum over all workers, and one worker's numbers. The caller sets out->size. */

@@ -44,11 +44,28 @@ LR_API LR_ANY void lr_ticket_keys_keep(lr_ticket_keys *keys, uint32_t count);
 
 /* Reads the text or bytes of a file of keys and appends them: raw keys of 48 bytes one behind the
  * other (ours, Node's, nginx's of 48), one raw key of 80 bytes (nginx, AES-256: its secret part is
- * folded into 48), or lines of base64, 48 or 80 bytes each, blank lines and # comments left out
- * (HAProxy's tls-ticket-keys, whose last line but one is the current one and whose last line is the
- * next one: is_haproxy). LR_EKEY names the line or rank. */
+ * folded into 48), or lines of base64, 48 or 80 bytes each, blank lines and # comments left out:
+ * HAProxy's tls-ticket-keys, whose last line but one is the current one and whose last line is the
+ * next one (is_haproxy), or lockring's own, where each line begins with the role of its key,
+ * "next", "current" or "previous", in this order. These two are whole lists, for an empty one.
+ * LR_EKEY names the line or rank. */
 LR_API LR_ANY LR_NODISCARD lr_status lr_ticket_keys_import(lr_ticket_keys *keys, lr_slice file,
                                                            bool is_haproxy, lr_error *err);
+
+typedef enum lr_ticket_keys_form {
+    LR_TICKET_KEYS_ROLES = 1,  /* lockring's own text */
+    LR_TICKET_KEYS_RAW = 2,    /* 48 bytes each, the current one first, the next one behind it */
+    LR_TICKET_KEYS_HAPROXY = 3 /* base64, the oldest first; without a next key LR_EKEY */
+} lr_ticket_keys_form;
+
+enum { LR_TICKET_KEYS_FILE_MAX = 2048 }; /* bytes; as a text no zero ends it */
+
+/* Writes the list as a file for lr_ticket_keys_import() and others; the caller wipes it. LR_EKEY:
+ * there is no key. */
+LR_API LR_ANY LR_NODISCARD lr_status lr_ticket_keys_export(const lr_ticket_keys *keys,
+                                                           lr_ticket_keys_form form,
+                                                           uint8_t out[LR_TICKET_KEYS_FILE_MAX],
+                                                           size_t *len, lr_error *err);
 
 LR_API LR_ANY uint32_t lr_ticket_keys_count(const lr_ticket_keys *keys);
 LR_API LR_ANY bool lr_ticket_keys_has_next(const lr_ticket_keys *keys); /* then it is number 0 */

@@ -83,8 +83,10 @@ static void judge(lr_slice der)
     static const lr__trust nobody;
     const lr__verify_rules rules = {.depth = 9, .rsa_bits_min = 2048, .now = 1782864000};
     const lr_slice chain[] = {der, der, der};
+    int64_t until;
 
-    LR_CHECK(lr__verify_client(&nobody, &rules, NULL, chain, 3) != LR__VERIFY_OK);
+    LR_CHECK(lr__verify_client(&nobody, &rules, NULL, chain, 3, &until) != LR__VERIFY_OK);
+    LR_CHECK(until == INT64_MIN);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

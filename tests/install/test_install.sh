@@ -124,7 +124,7 @@ try_program() {
         sleep 0.1
     done
     { printf '%b' "$said"; sleep 1; printf 'Q\n'; } |
-        timeout 20 openssl s_client -connect "127.0.0.1:$port" -servername localhost \
+        timeout 20 openssl s_client -brief -connect "127.0.0.1:$port" -servername localhost \
             "${verify[@]}" >"$work/client.log" 2>&1 || true
     kill -TERM "$server"
     wait "$server" || status=$?

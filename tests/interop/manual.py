@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""manual.py BIN: docs/man/lockring-serve.1 and lockring-serve --help name the same options with the
-same values and defaults, and the page is well-formed. Only the last needs mandoc; without it that
-case is skipped."""
+"""manual.py BIN: the pages in docs/man and --help of lockring-serve and of each command of
+lockring-keys name the same options with the same values and defaults, and the pages are
+well-formed. Only the last needs mandoc; without it that case is skipped."""
 
 import os
 import re
@@ -11,7 +11,8 @@ import subprocess
 import sys
 import unittest
 
-PAGE = os.path.join(os.environ.get("LOCKRING_SOURCE_DIR", "../.."), "docs/man/lockring-serve.1")
+PAGES = os.path.join(os.environ.get("LOCKRING_SOURCE_DIR", "../.."), "docs/man")
+COMMANDS = ("make", "inspect", "rotate", "convert", "ocsp")
 DEFAULT = re.compile(r"[Dd]efault:? (\S*[^\s.,;:])")
 
 
@@ -29,14 +30,8 @@ def of_page(text):
             for name, value, rest in rows}
 
 
-class Manual(unittest.TestCase):
-    def setUp(self):
-        text = subprocess.run([BINARY, "--help"], capture_output=True, text=True,
-                              check=True).stdout
-        with open(PAGE, encoding="utf-8") as file:
-            self.page = of_page(file.read())
-        self.help = of_help(text)
-        self.assertGreater(len(self.help), 20)
+class Both:
+    """What is said of the same options in two places: self.page and self.help."""
 
     def test_every_option_is_in_both(self):
         self.assertEqual(sorted(self.page), sorted(self.help))
@@ -58,14 +53,53 @@ class Manual(unittest.TestCase):
                     self.assertTrue(second, f"no default of {name} in the page")
                     self.assertEqual(second[1], first[1])
 
-    def test_the_page_is_well_formed(self):
+
+def help_of(program, *arguments):
+    command = [os.path.join(FOLDER, program), *arguments, "--help"]
+    return of_help(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+
+
+def page_text(program):
+    with open(os.path.join(PAGES, program + ".1"), encoding="utf-8") as file:
+        return file.read()
+
+
+class Serve(Both, unittest.TestCase):
+    def setUp(self):
+        self.page = of_page(page_text("lockring-serve"))
+        self.help = help_of("lockring-serve")
+        self.assertGreater(len(self.help), 20)
+
+
+class Keys(Both, unittest.TestCase):
+    """The options of each command, with its name in front."""
+
+    def setUp(self):
+        parts = re.split(r"(?m)^\.S[sh] (\S+)\n", page_text("lockring-keys"))
+        sections = dict(zip(parts[1::2], parts[2::2]))
+        self.page, self.help = {}, {}
+        for command in COMMANDS:
+            said = help_of("lockring-keys", command)
+            self.assertIn("--help", said)
+            del said["--help"]  # described once for all
+            self.help.update({f"{command} {name}": rest for name, rest in said.items()})
+            self.page.update({f"{command} {name}": row
+                              for name, row in of_page(sections[command]).items()})
+        self.assertGreater(len(self.help), 10)
+
+
+class Pages(unittest.TestCase):
+    def test_they_are_well_formed(self):
         if not shutil.which("mandoc"):
             self.skipTest("mandoc is not installed")
-        result = subprocess.run(["mandoc", "-T", "lint", "-W", "warning", PAGE],
-                                capture_output=True, text=True, check=False)
-        self.assertEqual((result.returncode, result.stdout), (0, ""))
+        for name in sorted(os.listdir(PAGES)):
+            with self.subTest(name=name):
+                result = subprocess.run(
+                    ["mandoc", "-T", "lint", "-W", "warning", os.path.join(PAGES, name)],
+                    capture_output=True, text=True, check=False)
+                self.assertEqual((result.returncode, result.stdout), (0, ""))
 
 
 if __name__ == "__main__":
-    BINARY = os.path.join(sys.argv.pop(1), "lockring-serve")
+    FOLDER = sys.argv.pop(1)
     unittest.main(verbosity=2)

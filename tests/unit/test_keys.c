@@ -247,6 +247,147 @@ static void raw_files_have_keys_of_48_or_one_of_80(void **state)
     }
 }
 
+static void a_file_with_roles_says_who_seals(void **state)
+{
+    lr_ticket_keys *keys = list_of(0);
+    char text[512];
+
+    (void)state;
+    (void)snprintf(text, sizeof(text), "# ours\nnext %s\n  current\t %s\r\nprevious %s", line_a,
+                   line_b, line_80);
+    assert_int_equal(import(keys, text, false), LR_OK);
+    assert_int_equal(lr_ticket_keys_count(keys), 3);
+    assert_true(lr_ticket_keys_has_next(keys));
+    assert_int_equal(lr__keys_current(keys)[0], 0x01);
+    lr_ticket_keys_free(keys);
+    keys = list_of(0);
+    (void)snprintf(text, sizeof(text), "current %s\nprevious %s\n", line_a, line_b);
+    assert_int_equal(import(keys, text, false), LR_OK);
+    assert_false(lr_ticket_keys_has_next(keys));
+    assert_int_equal(lr__keys_current(keys)[0], 0xc0);
+    lr_ticket_keys_free(keys);
+}
+
+static void roles_in_a_wrong_order_are_refused(void **state)
+{
+    static const struct {
+        const char *format, *says;
+    } rows[] = {
+        {"current %s\nnext %s\n", "line 2: the order is"},
+        {"next %s\nnext %s\n", "line 2: the order is"},
+        {"current %s\ncurrent %s\n", "line 2: the order is"},
+        {"previous %s\ncurrent %s\n", "line 1: the order is"},
+        {"next %s\nprevious %s\n", "line 2: the order is"},
+        {"current %s\n%s\n", "line 2: the order is"},
+        {"%s\nprevious %s\n", "line 2: the order is"},
+        {"next %s\n# current %s\n", "no current key"},
+        {"Current %s\nprevious %s\n", "line 1"},
+        {"current%s\nprevious %s\n", "line 1"},
+        {"current\n%s %s\n", "line 1"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < LR_ARRAY_COUNT(rows); i++) {
+        lr_ticket_keys *keys = list_of(0);
+        char text[512];
+
+        (void)snprintf(text, sizeof(text), rows[i].format, line_a, line_b);
+        assert_int_equal(import(keys, text, false), LR_EKEY);
+        if (!strstr(err.text, rows[i].says))
+            fail_msg("row %zu: '%s'", i, err.text);
+        assert_int_equal(lr_ticket_keys_count(keys), 0);
+        lr_ticket_keys_free(keys);
+    }
+}
+
+static void a_file_with_roles_is_a_whole_list(void **state)
+{
+    lr_ticket_keys *keys = list_of(1);
+    char text[512];
+
+    (void)state;
+    (void)snprintf(text, sizeof(text), "current %s\n", line_a);
+    assert_int_equal(import(keys, text, false), LR_EINVAL);
+    assert_non_null(strstr(err.text, "whole list"));
+    lr_ticket_keys_keep(keys, 0);
+    assert_int_equal(import(keys, text, true), LR_EKEY);
+    assert_non_null(strstr(err.text, "not HAProxy's"));
+    assert_int_equal(import(keys, text, false), LR_OK);
+    lr_ticket_keys_free(keys);
+}
+
+static lr_slice export(const lr_ticket_keys *keys, lr_ticket_keys_form form)
+{
+    static uint8_t out[LR_TICKET_KEYS_FILE_MAX];
+    size_t len = 0;
+
+    if (lr_ticket_keys_export(keys, form, out, &len, &err) != LR_OK)
+        fail_msg("%s", err.text);
+    return lr_slice_of(out, len);
+}
+
+static void assert_same_keys(const lr_ticket_keys *a, const lr_ticket_keys *b)
+{
+    uint8_t one[48], other[48];
+
+    assert_int_equal(lr_ticket_keys_count(a), lr_ticket_keys_count(b));
+    for (uint32_t i = 0; lr_ticket_keys_get(a, i, one); i++) {
+        assert_true(lr_ticket_keys_get(b, i, other));
+        assert_memory_equal(one, other, 48);
+    }
+}
+
+/* Every length of a list, with and without a next key; raw keys lose which one is the next. */
+static void what_is_exported_is_imported_as_it_was(void **state)
+{
+    static const lr_ticket_keys_form forms[] = {LR_TICKET_KEYS_ROLES, LR_TICKET_KEYS_HAPROXY};
+
+    (void)state;
+    for (uint32_t n = 0; n < 2 * LR_TICKET_KEYS_MAX - 1; n++) {
+        bool with_next = n % 2 != 0;
+        lr_ticket_keys *keys = list_of(n / 2 + 1), *again;
+        uint8_t first[48];
+
+        if (with_next)
+            assert_int_equal(lr_ticket_keys_draw(keys, true, &err), LR_OK);
+        for (size_t i = 0; i < LR_ARRAY_COUNT(forms); i++) {
+            if (forms[i] == LR_TICKET_KEYS_HAPROXY && !with_next)
+                continue;
+            again = list_of(0);
+            assert_int_equal(lr_ticket_keys_import(again, export(keys, forms[i]),
+                                                   forms[i] == LR_TICKET_KEYS_HAPROXY, &err),
+                             LR_OK);
+            assert_int_equal(lr_ticket_keys_has_next(again), with_next);
+            assert_same_keys(keys, again);
+            lr_ticket_keys_free(again);
+        }
+        again = list_of(0);
+        assert_int_equal(
+            lr_ticket_keys_import(again, export(keys, LR_TICKET_KEYS_RAW), false, &err), LR_OK);
+        assert_int_equal(lr_ticket_keys_count(again), lr_ticket_keys_count(keys));
+        assert_true(lr_ticket_keys_get(again, 0, first));
+        assert_memory_equal(first, lr__keys_current(keys), 48);
+        lr_ticket_keys_free(again);
+        lr_ticket_keys_free(keys);
+    }
+}
+
+static void what_a_form_cannot_say_is_not_exported(void **state)
+{
+    uint8_t out[LR_TICKET_KEYS_FILE_MAX];
+    lr_ticket_keys *keys = list_of(0);
+    size_t len;
+
+    (void)state;
+    assert_int_equal(lr_ticket_keys_export(keys, LR_TICKET_KEYS_RAW, out, &len, &err), LR_EKEY);
+    assert_int_equal(lr_ticket_keys_draw(keys, false, &err), LR_OK);
+    assert_int_equal(lr_ticket_keys_export(keys, LR_TICKET_KEYS_HAPROXY, out, &len, &err), LR_EKEY);
+    assert_non_null(strstr(err.text, "next key"));
+    assert_int_equal(lr_ticket_keys_export(keys, (lr_ticket_keys_form)9, out, &len, &err),
+                     LR_EOPTION);
+    lr_ticket_keys_free(keys);
+}
+
 typedef struct sealed {
     uint8_t name[16], salt[16], mac[32], bytes[64];
 } sealed;
@@ -359,6 +500,11 @@ int main(void)
         cmocka_unit_test(the_last_line_but_one_of_haproxy_seals),
         cmocka_unit_test(what_is_no_file_of_keys_is_refused_by_line_or_length),
         cmocka_unit_test(raw_files_have_keys_of_48_or_one_of_80),
+        cmocka_unit_test(a_file_with_roles_says_who_seals),
+        cmocka_unit_test(roles_in_a_wrong_order_are_refused),
+        cmocka_unit_test(a_file_with_roles_is_a_whole_list),
+        cmocka_unit_test(what_is_exported_is_imported_as_it_was),
+        cmocka_unit_test(what_a_form_cannot_say_is_not_exported),
         cmocka_unit_test(what_is_sealed_opens_with_its_key_and_policy_only),
         cmocka_unit_test(every_bit_counts),
         cmocka_unit_test(two_seals_of_one_text_have_nothing_in_common),

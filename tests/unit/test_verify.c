@@ -13,6 +13,7 @@ enum { FILES_MAX = 10 };
 static tls_world world;
 static lr_error err;
 static lr__verify_rules rules;
+static int64_t until;
 
 static int enter(void **state)
 {
@@ -65,6 +66,21 @@ static void load_trust(lr__trust *trust, const plan *p)
         fail_msg("%s", err.text);
 }
 
+/* To the second, and no longer. */
+static void assert_holds_until(const lr__trust *trust, lr__crl_proof *proofs, const lr_slice *chain,
+                               uint32_t count)
+{
+    lr__verify_rules then = rules;
+    int64_t told = until;
+
+    assert_true(told >= rules.now);
+    then.now = told;
+    assert_int_equal(lr__verify_client(trust, &then, proofs, chain, count, &until), LR__VERIFY_OK);
+    then.now = told + 1;
+    assert_int_not_equal(lr__verify_client(trust, &then, proofs, chain, count, &until),
+                         LR__VERIFY_OK);
+}
+
 static const char *verdict(const plan *p)
 {
     lr__crl_proof proofs[FILES_MAX] = {{0}};
@@ -78,10 +94,14 @@ static const char *verdict(const plan *p)
         read_der(&sent, p->sent[i]);
     for (uint32_t i = 0; i < sent.count; i++)
         chain[i] = lr_slice_of(sent.items[i].bytes, sent.items[i].size);
-    code = lr__verify_client(&trust, &rules, proofs, chain, sent.count);
+    code = lr__verify_client(&trust, &rules, proofs, chain, sent.count, &until);
     /* What was proven the first time does not change the second verdict. */
-    again = lr__verify_client(&trust, &rules, proofs, chain, sent.count);
+    again = lr__verify_client(&trust, &rules, proofs, chain, sent.count, &until);
     assert_int_equal(code, again);
+    if (code == LR__VERIFY_OK)
+        assert_holds_until(&trust, proofs, chain, sent.count);
+    else
+        assert_true(until == INT64_MIN);
     lr__der_list_fini(&sent);
     lr__trust_fini(&trust);
     return lr__verify_name(code);
@@ -198,7 +218,7 @@ static void signatures_are_checked_all_along_the_path(void **state)
             chain[i] = lr_slice_of(changed[i], sent.items[i].size);
         }
         changed[which][sent.items[which].size - 5] ^= 1; /* in the signature's last number */
-        assert_int_equal(lr__verify_client(&trust, &rules, NULL, chain, 2),
+        assert_int_equal(lr__verify_client(&trust, &rules, NULL, chain, 2, &until),
                          LR__VERIFY_CERT_SIGNATURE_FAILURE);
     }
     lr__der_list_fini(&sent);
@@ -275,7 +295,8 @@ static void bytes_that_are_no_certificate_are_rejected(void **state)
 
     (void)state;
     load_trust(&trust, &p);
-    assert_int_equal(lr__verify_client(&trust, &rules, NULL, chain, 1), LR__VERIFY_CERT_REJECTED);
+    assert_int_equal(lr__verify_client(&trust, &rules, NULL, chain, 1, &until),
+                     LR__VERIFY_CERT_REJECTED);
     lr__trust_fini(&trust);
 }
 
@@ -298,7 +319,7 @@ static void want_of_memory_never_authorizes(void **state)
         uint64_t live = lr__mem_read().live;
 
         (void)lr__mem_fail_at(++n, false);
-        code = lr__verify_client(&trust, &rules, proofs, chain, 2);
+        code = lr__verify_client(&trust, &rules, proofs, chain, 2, &until);
         (void)lr__mem_fail_at(0, false);
         assert_int_equal(lr__mem_read().live, live);
         assert_true(n < 2000);

@@ -28,7 +28,7 @@ if(LOCKRING_BUILD_TOOLS)
 
     foreach(_tool IN LISTS LOCKRING_TOOLS)
         string(REPLACE "_" "-" _program ${_tool})
-        lockring_program(${_program} tools/${_tool}.c ${LOCKRING_TOOL_SOURCES})
+        lockring_program(${_program} tools/${_tool}.c ${LOCKRING_TOOL_SOURCES_${_tool}})
         target_include_directories(${_program} PRIVATE "${PROJECT_SOURCE_DIR}")
         target_link_libraries(${_program} PRIVATE lockring_serve_stats)
         install(TARGETS ${_program} RUNTIME DESTINATION "${CMAKE_INSTALL_BINDIR}")

@@ -69,6 +69,7 @@ set(LOCKRING_TLS_SOURCES
     core/tls/hello_take.c
     core/tls/identity.c
     core/tls/keys.c
+    core/tls/keys_file.c
     core/tls/names.c
     core/tls/ocsp.c
     core/tls/ocsp_parse.c
@@ -80,6 +81,8 @@ set(LOCKRING_TLS_SOURCES
     core/tls/renegotiation.c
     core/tls/replica.c
     core/tls/selfsign.c
+    core/tls/session.c
+    core/tls/session_wolf.c
     core/tls/signature.c
     core/tls/sni.c
     core/tls/suites.c
@@ -102,6 +105,7 @@ set(LOCKRING_RUN_SOURCES
     core/run/conn_preface.c
     core/run/conn_read.c
     core/run/conn_renegotiate.c
+    core/run/conn_session.c
     core/run/conn_write.c
     core/run/file.c
     core/run/hello.c
@@ -156,11 +160,21 @@ set(LOCKRING_SIM_SOURCES
 )
 
 # tools: programs NAME made of tools/NAME.c, with dashes for underscores (lockring_serve.c becomes
-# lockring-serve); LOCKRING_TOOL_SOURCES is compiled into each of them.
+# lockring-serve), and of LOCKRING_TOOL_SOURCES_NAME.
 set(LOCKRING_TOOLS
+    lockring_keys
     lockring_serve
 )
-set(LOCKRING_TOOL_SOURCES
+set(LOCKRING_TOOL_SOURCES_lockring_keys
+    tools/keys_command.c
+    tools/keys_ocsp.c
+    tools/keys_tickets.c
+    tools/ocsp_fetch.c
+    tools/ocsp_http.c
+    tools/staple.c
+    tools/whole_file.c
+)
+set(LOCKRING_TOOL_SOURCES_lockring_serve
     tools/access_log.c
     tools/serve_context.c
     tools/serve_options.c
