@@ -253,6 +253,63 @@ static void tickets_open_while_keys_are_given(void **state)
     play(2000, true);
 }
 
+/* A publisher that waits for nobody, so that sets go while they are about to be announced: what a
+ * reader pins is alive all the same. Sanitizers see it if not, and mostly the generation too. */
+static void *watcher_main(void *arg)
+{
+    reader *r = arg;
+    uint64_t last = 0;
+
+    if (lr__key_store_enter(store, r->index, 0, NULL) != LR_OK)
+        r->wrong++;
+    atomic_fetch_add(&entered, 1);
+    while (!atomic_load_explicit(&over, memory_order_relaxed)) {
+        const lr__key_set *set;
+        const lr__published_keys *published;
+
+        if (lr__key_store_has_news(store, r->index))
+            (void)lr__key_store_adopt(store, r->index, 0);
+        set = lr__key_store_pin(store, r->index);
+        published = LR_CONTAINER_OF(set, lr__published_keys, set);
+        r->wrong += published->generation < last || lr__keys_current(set->keys) == NULL;
+        last = published->generation;
+        (void)lr__key_store_unpin(store, r->index, set);
+        r->turns++;
+    }
+    (void)lr__key_store_leave(store, r->index);
+    return NULL;
+}
+
+static void a_pinned_set_is_alive_however_fast_they_come(void **state)
+{
+    lr__key_store_options options = {
+        .place_count = 2, .period_ns = LR__KEY_NEVER, .keep_ns = KEEP, .log = &quiet};
+    uint64_t now_ns = 1000 * STEP;
+
+    (void)state;
+    store = lr__key_store_new(&options);
+    atomic_store(&over, false);
+    atomic_store(&entered, 0);
+    for (uint32_t i = 0; i < 2; i++)
+        readers[i] = (reader){.index = i};
+    for (uint32_t i = 0; i < 2; i++)
+        assert_int_equal(pthread_create(&readers[i].thread, NULL, watcher_main, &readers[i]), 0);
+    while (atomic_load(&entered) < 2)
+        (void)sched_yield();
+    for (uint32_t i = 0; i < 20000; i++) {
+        bool published;
+
+        now_ns += LR__KEY_SETTLE_NS;
+        assert_int_equal(lr__key_store_rotate(store, now_ns, &published, NULL), LR_OK);
+    }
+    atomic_store(&over, true);
+    for (uint32_t i = 0; i < 2; i++) {
+        assert_int_equal(pthread_join(readers[i].thread, NULL), 0);
+        assert_int_equal(readers[i].wrong, 0);
+    }
+    lr__key_store_free(store);
+}
+
 /* Workers with rings */
 
 typedef struct look {
@@ -337,6 +394,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(tickets_open_through_ten_thousand_rotations_and_a_stall),
         cmocka_unit_test(tickets_open_while_keys_are_given),
+        cmocka_unit_test(a_pinned_set_is_alive_however_fast_they_come),
         cmocka_unit_test_prestate(workers_on_rings_take_what_comes, (void *)LR_RING_URING),
         cmocka_unit_test_prestate(workers_on_rings_take_what_comes, (void *)LR_RING_EPOLL),
     };
