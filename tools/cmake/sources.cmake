@@ -176,7 +176,13 @@ set(LOCKRING_TOOL_SOURCES_lockring_keys
 )
 set(LOCKRING_TOOL_SOURCES_lockring_serve
     tools/access_log.c
+    tools/path_watch.c
     tools/serve_context.c
     tools/serve_options.c
     tools/serve_proxy.c
+    tools/serve_say.c
+    tools/serve_tickets.c
+    tools/serve_values.c
+    tools/ticket_files.c
+    tools/whole_file.c
 )
