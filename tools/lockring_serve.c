@@ -11,6 +11,7 @@
 #include "tools/serve_options.h"
 #include "tools/serve_proxy.h"
 #include "tools/serve_say.h"
+#include "tools/serve_staples.h"
 #include "tools/serve_stats.h"
 #include "tools/serve_tickets.h"
 
@@ -31,6 +32,7 @@ typedef struct signals {
     access_log *log;
     serve_stats *stats;
     serve_tickets *tickets;
+    serve_staples *staples;
     _Atomic bool over; /* set by the main thread when the workers have ended */
 } signals;
 
@@ -53,12 +55,15 @@ static void reload(const signals *from)
 {
     bool from_files = from->options->cert_count != 0 || from->options->pkcs12_file;
     lr_ticket_keys *keys = NULL;
+    staple_table *staples = NULL;
     serve_identity identity;
     lr_error err;
     lr_status status;
 
     access_log_reopen(from->log);
     status = serve_identity_make(from->options, &identity, &err);
+    if (status == LR_OK)
+        status = serve_staples_load(from->staples, &staples, &err);
     if (status == LR_OK)
         status = serve_tickets_read(from->tickets, &keys, &err);
     if (status == LR_OK)
@@ -67,6 +72,10 @@ static void reload(const signals *from)
         status = lr_server_publish(from->server, from_files ? identity.context : NULL,
                                    identity.names, &err);
     serve_identity_drop(&identity);
+    if (status == LR_OK)
+        serve_staples_swap(from->staples, staples);
+    else
+        serve_staples_drop(staples);
     say_reload(from, status == LR_OK ? NULL : &err);
 }
 
@@ -93,7 +102,7 @@ static int exit_code(lr_status status)
     if (status == LR_ERING)
         return SERVE_EXIT_NO_RING;
     if (status == LR_EOPTION || status == LR_EFILE || status == LR_ECERTIFICATE ||
-        status == LR_EKEY || status == LR_EADDRESS)
+        status == LR_EKEY || status == LR_EADDRESS || status == LR_EOCSP)
         return SERVE_EXIT_OPTION;
     return SERVE_EXIT_FAILED;
 }
@@ -106,6 +115,7 @@ typedef struct program {
     access_log *log;
     lr_http_demo *demo;
     lr_proxy *proxy;
+    serve_staples *staples;
     lr_workers *workers;
     lr_server *server;
     serve_stats *stats;
@@ -191,13 +201,15 @@ static lr_status make_server(program *p, lr_error *err)
                                 .source_connections_burst = options->source_connections_burst,
                                 .source_handshakes_per_s = options->source_handshakes_per_s,
                                 .source_handshakes_burst = options->source_handshakes_burst};
-    lr_handlers with_preface;
+    lr_handlers with_preface, with_staples;
     lr_status status;
 
     if (p->demo)
         lr_http_demo_serve(p->demo, &server);
     if (p->proxy)
         serve_proxy_use(&server, &with_preface);
+    if (p->staples)
+        serve_staples_use(p->staples, &server, &with_staples);
     status = lr_server_new(p->workers, &server, &p->server, err);
     for (uint32_t i = 0; status == LR_OK && i < options->listen_count; i++) {
         const serve_listen *at = &options->listen[i];
@@ -240,7 +252,9 @@ static lr_status run(signals *from, lr_error *err)
         (void)snprintf(err->text, sizeof(err->text), "no thread for signals: %s", strerror(error));
         return LR_ESYSTEM;
     }
-    status = lr_workers_start(workers, err);
+    status = serve_staples_start(from->staples, err);
+    if (status == LR_OK)
+        status = lr_workers_start(workers, err);
     if (status == LR_OK) {
         say_listening(from);
         lr_workers_join(workers);
@@ -248,6 +262,7 @@ static lr_status run(signals *from, lr_error *err)
     atomic_store(&from->over, true);
     (void)pthread_kill(thread, SIGTERM);
     (void)pthread_join(thread, NULL);
+    serve_staples_stop(from->staples);
     return status;
 }
 
@@ -290,6 +305,8 @@ static lr_status make_and_run(program *p, signals *from, lr_error *err)
     if (status == LR_OK)
         status = serve_tickets_open(p->options, &p->tickets, err);
     if (status == LR_OK)
+        status = serve_staples_make(p->options, &p->staples, err);
+    if (status == LR_OK)
         status = make_site(p, err);
     if (status == LR_OK)
         status = serve_proxy_make(p->options, &p->proxy, err);
@@ -310,6 +327,7 @@ static lr_status make_and_run(program *p, signals *from, lr_error *err)
         status = serve_tickets_start(p->tickets, p->workers, err);
     from->tickets = p->tickets;
     from->stats = p->stats;
+    from->staples = p->staples;
     from->workers = p->workers;
     from->server = p->server;
     from->log = p->log;
@@ -329,6 +347,7 @@ static int serve(const serve_options *options)
     serve_stats_close(p.stats);
     serve_tickets_close(p.tickets);
     lr_workers_free(p.workers);
+    serve_staples_free(p.staples);
     serve_proxy_free(p.proxy);
     lr_http_demo_free(p.demo);
     access_log_close(p.log);

@@ -22,6 +22,46 @@ static lr_status fail(lr_error *err, lr_status status, const char *path, const c
     return status;
 }
 
+/* A line that begins with the role that none of ours is without. */
+static bool has_current(const char *at, const char *end)
+{
+    static const char word[] = "current";
+
+    while (at < end) {
+        const char *stop = memchr(at, '\n', (size_t)(end - at));
+        size_t line = stop ? (size_t)(stop - at) : (size_t)(end - at);
+
+        if (line >= sizeof(word) && memcmp(at, word, sizeof(word) - 1) == 0)
+            return true;
+        at += line + 1;
+    }
+    return false;
+}
+
+ticket_file_kind ticket_file_kind_of(lr_slice file)
+{
+    const char *text = (const char *)file.bytes;
+
+    for (size_t i = 0; i < file.len; i++) {
+        if ((file.bytes[i] < ' ' && !memchr("\t\r\n", file.bytes[i], 3)) || file.bytes[i] > 126)
+            return TICKET_FILE_RAW;
+    }
+    return has_current(text, text + file.len) ? TICKET_FILE_ROLES : TICKET_FILE_LINES;
+}
+
+/* Lines without roles have two orders, and in the wrong one the oldest key would seal. */
+static lr_status check_kind(lr_slice file, bool is_haproxy, const char *path, lr_error *err)
+{
+    ticket_file_kind kind = ticket_file_kind_of(file);
+
+    if (is_haproxy && kind != TICKET_FILE_LINES)
+        return fail(err, LR_EKEY, path, "this is no list of HAProxy's, lines of base64");
+    if (!is_haproxy && kind == TICKET_FILE_LINES && file.len != 0)
+        return fail(err, LR_EKEY, path,
+                    "no key in it is called current; if it is HAProxy's, say haproxy:FILE");
+    return LR_OK;
+}
+
 static lr_status read_file(const char *path, bool is_haproxy, lr_ticket_keys *keys, lr_error *err)
 {
     lr_slice bytes;
@@ -29,9 +69,9 @@ static lr_status read_file(const char *path, bool is_haproxy, lr_ticket_keys *ke
 
     if (status != LR_OK)
         return status;
-    status = lr_ticket_keys_import(keys, bytes, is_haproxy, err);
-    if (status != LR_OK)
-        status = fail(err, status == LR_ENOMEM ? status : LR_EKEY, path, err->text);
+    status = check_kind(bytes, is_haproxy, path, err);
+    if (status == LR_OK && lr_ticket_keys_import(keys, bytes, is_haproxy, err) != LR_OK)
+        status = fail(err, err->status == LR_ENOMEM ? LR_ENOMEM : LR_EKEY, path, err->text);
     whole_file_free(bytes);
     return status;
 }

@@ -157,20 +157,16 @@ lr_status lr__sessions_set_up(WOLFSSL_CTX *ctx, const lr__replica *replica, lr_e
     return done ? LR_OK : lr__fail(err, LR_ETLS, "wolfSSL does not take the settings of sessions");
 }
 
-static void no_tickets(WOLFSSL *ssl)
-{
-    (void)wolfSSL_no_ticket_TLSv13(ssl); /* refused where 1.3 is not spoken */
-    (void)wolfSSL_NoTicketTLSv12(ssl);
-}
-
 void lr__sessions_begin(lr__sessions *sessions, WOLFSSL *ssl)
 {
     bool tickets = sessions && sessions->tickets, stored = sessions && sessions->stored;
 
+    if (!tickets)
+        (void)wolfSSL_NoTicketTLSv12(ssl);
     if (stored && !tickets)
-        (void)wolfSSL_set_options(ssl, WOLFSSL_OP_NO_TICKET); /* 1.2: none; 1.3: an id for one */
+        (void)wolfSSL_set_options(ssl, WOLFSSL_OP_NO_TICKET); /* an id in place of a ticket */
     else if (!tickets)
-        no_tickets(ssl);
+        (void)wolfSSL_no_ticket_TLSv13(ssl); /* refused where 1.3 is not spoken */
     /* Nobody asks us before an id goes out, and it would promise as much as may be skipped now. */
     if (sessions && sessions->early_data && !tickets)
         (void)wolfSSL_no_ticket_TLSv13(ssl);
