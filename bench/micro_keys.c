@@ -124,7 +124,7 @@ static void run(const char *what, uint32_t threads, uint32_t ms, useconds_t paus
                                      .keep_ns = UINT64_C(7500000000000),
                                      .log = &quiet};
     reader readers[THREADS_MAX] = {0};
-    uint64_t changes = 0, until;
+    uint64_t until;
 
     store = lr__key_store_new(&options);
     atomic_store(&over, false);
@@ -146,12 +146,11 @@ static void run(const char *what, uint32_t threads, uint32_t ms, useconds_t paus
         if (pause_us == 0)
             continue;
         (void)lr__key_store_rotate(store, clock_of(CLOCK_MONOTONIC), &published, NULL);
-        changes += published;
     }
     atomic_store(&over, true);
     for (uint32_t i = 0; i < threads; i++)
         (void)pthread_join(readers[i].thread, NULL);
-    show(what, readers, threads, changes);
+    show(what, readers, threads, store->generation - 1);
     for (uint32_t i = 0; i < threads; i++)
         free(readers[i].batches);
     lr__key_store_free(store);

@@ -220,6 +220,34 @@ static void any_allocation_of_the_start_may_fail(void **state)
     assert_true(n > 5);
 }
 
+static void what_fails_before_the_start_changes_nothing(void **state)
+{
+    lr_ticket_keys *told = lr_ticket_keys_new(), *again = lr_ticket_keys_new();
+    lr_ticket_keys *keys = list_of(1, 1);
+
+    (void)state;
+    begin(0);
+    world.fails = true;
+    assert_int_equal(lr__key_store_copy(store, told, &err), LR_ERANDOM);
+    assert_int_equal(lr_ticket_keys_count(told), 0);
+    world.fails = false;
+    assert_int_equal(lr__key_store_copy(store, told, &err), LR_OK);
+    world.fails = true;
+    assert_int_equal(rotate(), LR_ERANDOM);
+    (void)lr__mem_fail_at(1, true);
+    assert_int_equal(give(keys), LR_ENOMEM);
+    assert_int_equal(rotate(), LR_ENOMEM);
+    (void)lr__mem_fail_at(0, false);
+    assert_int_equal(lr__key_store_copy(store, again, &err), LR_OK);
+    assert_memory_equal(again->keys, told->keys, sizeof(*told->keys) * LR_TICKET_KEYS_MAX);
+    world.fails = false;
+    assert_int_equal(rotate(), LR_OK); /* not given, after all */
+    lr_ticket_keys_free(keys);
+    lr_ticket_keys_free(again);
+    lr_ticket_keys_free(told);
+    end();
+}
+
 /* Pins, and the end of sets */
 
 static void a_pinned_set_stays_as_it_was(void **state)
@@ -431,6 +459,7 @@ static void keys_given_to_sleeping_workers_are_in_use_soon(void **state)
 static void keys_of_workers_are_exactly_48_bytes_and_not_weak(void **state)
 {
     uint8_t key[LR_TICKET_KEY_SIZE + 1] = {0}, told[LR_TICKET_KEY_SIZE];
+    lr_ticket_keys *keys = lr_ticket_keys_new();
     sim *w = sim_new(5, &no_faults);
     lr_workers *workers;
 
@@ -448,6 +477,14 @@ static void keys_of_workers_are_exactly_48_bytes_and_not_weak(void **state)
     assert_int_equal(lr_workers_set_ticket_key(workers, lr_slice_of(key, 48), &err), LR_OK);
     assert_true(lr_workers_get_ticket_key(workers, told));
     assert_memory_equal(told, key, LR_TICKET_KEY_SIZE);
+    assert_int_equal(lr_workers_get_ticket_keys(workers, keys, &err), LR_OK);
+    assert_int_equal(lr_ticket_keys_count(keys), 1);
+    assert_memory_equal(keys->keys[0], key, LR_TICKET_KEY_SIZE);
+    lr_ticket_keys_free(keys);
+    (void)lr__mem_fail_at(1, true);
+    assert_false(lr_workers_get_ticket_key(workers, told));
+    assert_int_equal(lr_workers_set_ticket_key(workers, lr_slice_of(key, 48), &err), LR_ENOMEM);
+    (void)lr__mem_fail_at(0, false);
     assert_int_equal(lr_workers_rotate_ticket_keys(workers, &err), LR_ESTATE);
     lr_workers_free(workers);
     sim_free(w);
@@ -500,6 +537,7 @@ int main(void)
         TEST(a_rotation_without_random_bytes_keeps_the_keys_and_is_tried_again),
         TEST(any_allocation_of_a_change_may_fail),
         TEST(any_allocation_of_the_start_may_fail),
+        TEST(what_fails_before_the_start_changes_nothing),
         TEST(a_pinned_set_stays_as_it_was),
         TEST(a_set_goes_when_the_last_worker_has_moved_on),
         TEST(a_stalled_worker_holds_one_set_however_many_come),

@@ -283,6 +283,28 @@ static void what_is_asked_for_before_the_start_is_what_seals(void **state)
     end();
 }
 
+static void a_retired_key_that_is_given_again_is_not_retired(void **state)
+{
+    lr_ticket_keys *one = list_of(1, 1), *two = list_of(1, 2);
+
+    (void)state;
+    begin(2);
+    assert_int_equal(give(one), LR_OK);
+    adopt_all(2);
+    assert_int_equal(give(two), LR_OK);
+    adopt_all(2);
+    now_ns += 50 * SECOND;
+    assert_int_equal(give(one), LR_OK);
+    assert_true(opens_with(0, one->keys[0]) && seals_with(0, two->keys[0]));
+    adopt_all(2);
+    now_ns += 99 * SECOND;
+    assert_true(seals_with(1, one->keys[0]) && opens_with(1, one->keys[0]));
+    assert_true(opens_with(1, two->keys[0]));
+    lr_ticket_keys_free(one);
+    lr_ticket_keys_free(two);
+    end();
+}
+
 /* What is refused */
 
 static void a_list_that_seals_nothing_is_refused(void **state)
@@ -395,6 +417,7 @@ int main(void)
         TEST(a_key_that_came_with_an_earlier_set_is_waited_for_too),
         TEST(what_is_given_before_the_start_is_all_there_is),
         TEST(what_is_asked_for_before_the_start_is_what_seals),
+        TEST(a_retired_key_that_is_given_again_is_not_retired),
         TEST(a_list_that_seals_nothing_is_refused),
         TEST(a_name_stands_for_one_key),
         TEST(given_keys_are_not_rotated),

@@ -3,6 +3,7 @@
  * times, and one of them stalls for a part of it. Time is what the changing thread says. */
 #include "core/run/key_store.h"
 
+#include "core/run/worker.h"
 #include "core/tls/library.h"
 #include "support.h"
 
@@ -252,6 +253,130 @@ static void tickets_open_while_keys_are_given(void **state)
     play(2000, true);
 }
 
+/* A publisher that waits for nobody, so that sets go while they are about to be announced: what a
+ * reader pins is alive all the same. Sanitizers see it if not, and mostly the generation too. */
+static void *watcher_main(void *arg)
+{
+    reader *r = arg;
+    uint64_t last = 0;
+
+    if (lr__key_store_enter(store, r->index, 0, NULL) != LR_OK)
+        r->wrong++;
+    atomic_fetch_add(&entered, 1);
+    while (!atomic_load_explicit(&over, memory_order_relaxed)) {
+        const lr__key_set *set;
+        const lr__published_keys *published;
+
+        if (lr__key_store_has_news(store, r->index))
+            (void)lr__key_store_adopt(store, r->index, 0);
+        set = lr__key_store_pin(store, r->index);
+        published = LR_CONTAINER_OF(set, lr__published_keys, set);
+        r->wrong += published->generation < last || lr__keys_current(set->keys) == NULL;
+        last = published->generation;
+        (void)lr__key_store_unpin(store, r->index, set);
+        r->turns++;
+    }
+    (void)lr__key_store_leave(store, r->index);
+    return NULL;
+}
+
+static void a_pinned_set_is_alive_however_fast_they_come(void **state)
+{
+    lr__key_store_options options = {
+        .place_count = 2, .period_ns = LR__KEY_NEVER, .keep_ns = KEEP, .log = &quiet};
+    uint64_t now_ns = 1000 * STEP;
+
+    (void)state;
+    store = lr__key_store_new(&options);
+    atomic_store(&over, false);
+    atomic_store(&entered, 0);
+    for (uint32_t i = 0; i < 2; i++)
+        readers[i] = (reader){.index = i};
+    for (uint32_t i = 0; i < 2; i++)
+        assert_int_equal(pthread_create(&readers[i].thread, NULL, watcher_main, &readers[i]), 0);
+    while (atomic_load(&entered) < 2)
+        (void)sched_yield();
+    for (uint32_t i = 0; i < 20000; i++) {
+        bool published;
+
+        now_ns += LR__KEY_SETTLE_NS;
+        assert_int_equal(lr__key_store_rotate(store, now_ns, &published, NULL), LR_OK);
+    }
+    atomic_store(&over, true);
+    for (uint32_t i = 0; i < 2; i++) {
+        assert_int_equal(pthread_join(readers[i].thread, NULL), 0);
+        assert_int_equal(readers[i].wrong, 0);
+    }
+    lr__key_store_free(store);
+}
+
+/* Workers with rings */
+
+typedef struct look {
+    _Atomic uint32_t answers;
+    _Atomic uint32_t same; /* seal with it */
+    uint8_t key[LR_TICKET_KEY_SIZE];
+} look;
+
+static void look_now(lr_worker *w, void *arg)
+{
+    const lr__key_set *set = lr__keys_pin(w);
+    look *at = arg;
+
+    if (memcmp(lr__keys_current(set->keys), at->key, LR_TICKET_KEY_SIZE) == 0)
+        atomic_fetch_add(&at->same, 1);
+    lr__keys_unpin(w, set);
+    atomic_fetch_add(&at->answers, 1);
+}
+
+/* Until all of them seal with what is told; a look wakes them, but so did the change. */
+static void wait_for_workers(lr_workers *workers)
+{
+    uint32_t count = lr_workers_count(workers), same = 0;
+
+    while (same < count) {
+        look at = {0};
+
+        assert_true(lr_workers_get_ticket_key(workers, at.key));
+        for (uint32_t i = 0; i < count; i++)
+            assert_int_equal(lr_worker_post(lr_workers_worker(workers, i), look_now, &at), LR_OK);
+        while (atomic_load(&at.answers) < count)
+            (void)sched_yield();
+        same = atomic_load(&at.same);
+    }
+}
+
+static void workers_on_rings_take_what_comes(void **state)
+{
+    lr_workers_options options = {LR_WORKERS_OPTIONS, .worker_count = 3, .pin = LR_OFF,
+                                  .ring = (lr_ring_choice)(uintptr_t)*state,
+                                  .log_level = LR_LOG_OFF};
+    lr_ticket_keys *keys = lr_ticket_keys_new();
+    lr_workers *workers;
+
+    if (lr_workers_new(&options, &workers, NULL) != LR_OK) {
+        lr_ticket_keys_free(keys);
+        skip(); /* no io_uring here */
+    }
+    assert_int_equal(lr_workers_start(workers, NULL), LR_OK);
+    for (uint32_t i = 0; i < 50; i++) {
+        assert_int_equal(lr_workers_rotate_ticket_keys(workers, NULL), LR_OK);
+        wait_for_workers(workers);
+    }
+    for (uint32_t i = 0; i < 50; i++) {
+        assert_int_equal(lr_ticket_keys_draw(keys, false, NULL), LR_OK);
+        assert_int_equal(lr_workers_set_ticket_keys(workers, keys, NULL), LR_OK);
+        if (i % 5 == 0)
+            wait_for_workers(workers);
+    }
+    lr_workers_stop(workers, 0);
+    assert_int_equal(lr_workers_set_ticket_keys(workers, keys, NULL), LR_OK);
+    lr_workers_join(workers);
+    assert_int_equal(lr_workers_set_ticket_keys(workers, keys, NULL), LR_OK);
+    lr_workers_free(workers);
+    lr_ticket_keys_free(keys);
+}
+
 /* wolfCrypt chooses its SHA-256 for this processor on first use, without an order. */
 static int prepare(void **state)
 {
@@ -269,6 +394,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(tickets_open_through_ten_thousand_rotations_and_a_stall),
         cmocka_unit_test(tickets_open_while_keys_are_given),
+        cmocka_unit_test(a_pinned_set_is_alive_however_fast_they_come),
+        cmocka_unit_test_prestate(workers_on_rings_take_what_comes, (void *)LR_RING_URING),
+        cmocka_unit_test_prestate(workers_on_rings_take_what_comes, (void *)LR_RING_EPOLL),
     };
 
     return cmocka_run_group_tests_name("key_threads", tests, prepare, NULL);
