@@ -556,6 +556,47 @@ static void end_while_asking(lr_conn *c, live_hook hook, lr_slice bytes, live_re
         lr_conn_end(c);
 }
 
+/* TLS 1.2 cannot renegotiate behind a close_notify; an answer of TLS 1.3 comes all the same. */
+static void end_write_while_asking(lr_conn *c, live_hook hook, lr_slice bytes,
+                                   live_recorder *recorder)
+{
+    if (hook == LIVE_PEER_CERT) {
+        tell(c, recorder);
+        return;
+    }
+    act(c, hook, bytes, recorder);
+    if (hook == LIVE_DATA && bytes.bytes[0] == '!')
+        lr_conn_end_write(c);
+}
+
+static void live_S84_whoever_ends_writing_still_hears_the_answer(void **state)
+{
+    lr_context_options options = asking();
+
+    for (size_t i = 0; i < LIVE_COUNT_OF(versions); i++) {
+        live_recorder recorder;
+        tls_client t;
+        char got;
+        live l;
+
+        start(&l, &recorder, state, &options);
+        recorder.act = end_write_while_asking;
+        come_in(&t, &l, &known, versions[i], true);
+        TLS_MUST(&t, tls_write(&t, "!", 1));
+        assert_false(tls_read(&t, &got, 1));
+        if (versions[i] == TLS1_3_VERSION)
+            assert_true(live_await(&recorder.events, "authorized::1"));
+        tls_close(&t, true);
+        assert_true(live_await_counts(&recorder.events, 1, 1, 1));
+        live_expect(&recorder.events,
+                    versions[i] == TLS1_3_VERSION
+                        ? "open secure unauthorized::0 data:1 asked:LR_OK peer_cert authorized::1 "
+                          "close:LR_ERESET "
+                        : "open secure unauthorized::0 data:1 asked:LR_OK close:LR_ERESET ");
+        stop(&l, &recorder);
+    }
+}
+
 static void live_S84_the_connection_may_end_at_any_point_of_it(void **state)
 {
     static const struct {
@@ -734,6 +775,7 @@ int main(void)
         LIVE_TEST(live_S84_what_a_client_has_shown_must_stay),
         LIVE_TEST(live_S84_a_resumed_client_is_asked_like_any_other),
         LIVE_TEST(live_S84_it_may_be_asked_from_anywhere),
+        LIVE_TEST(live_S84_whoever_ends_writing_still_hears_the_answer),
         LIVE_TEST(live_S84_the_connection_may_end_at_any_point_of_it),
         LIVE_TEST(live_S84_a_client_that_has_ended_is_not_asked),
         LIVE_TEST(live_S84_a_long_answer_goes_on_while_a_client_is_asked),
