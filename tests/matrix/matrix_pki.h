@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* matrix_pki.h: certificates of clients and revocation lists for the matrix of resumption, made
  * when it begins, because some of them end an hour after that. */
-#ifndef LR_TESTS_LIVE_MATRIX_PKI_H
-#define LR_TESTS_LIVE_MATRIX_PKI_H
+#ifndef LR_TESTS_MATRIX_MATRIX_PKI_H
+#define LR_TESTS_MATRIX_MATRIX_PKI_H
 
 #include <lockring/base.h>
 

@@ -3,7 +3,7 @@
 
 #include "core/io/ring.h"
 #include "core/tls/context.h"
-#include "pki.h"
+#include "tests/live/pki.h"
 
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -33,7 +33,7 @@ static struct {
     size_t stored_count, stored_cap;
 } world = {.mutex = PTHREAD_MUTEX_INITIALIZER};
 
-/* The clock: tests/live/CMakeLists.txt puts the wrapper in place of lr__real_wall_ms(). */
+/* The clock: tests/matrix/CMakeLists.txt puts the wrapper in place of lr__real_wall_ms(). */
 
 static _Atomic int64_t clock_offset_s;
 

@@ -5,12 +5,12 @@
  * places. Every context is made from a policy, a line of the tables. The workers' clock is the
  * system's, moved by matrix_clock_move(). Private symbols are in reach here, for that clock, the
  * contexts' suites and the keys. */
-#ifndef LR_TESTS_LIVE_MATRIX_H
-#define LR_TESTS_LIVE_MATRIX_H
+#ifndef LR_TESTS_MATRIX_MATRIX_H
+#define LR_TESTS_MATRIX_MATRIX_H
 
-#include "client.h"
 #include "matrix_pki.h"
-#include "support.h"
+#include "tests/live/client.h"
+#include "tests/live/support.h"
 
 typedef enum matrix_mode {
     MODE_OFF,     /* clients are not asked for a certificate */
