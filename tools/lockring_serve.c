@@ -10,6 +10,7 @@
 #include "tools/serve_context.h"
 #include "tools/serve_options.h"
 #include "tools/serve_proxy.h"
+#include "tools/serve_staples.h"
 #include "tools/serve_stats.h"
 
 #include <lockring/lockring.h>
@@ -28,6 +29,7 @@ typedef struct signals {
     lr_server *server;
     access_log *log;
     serve_stats *stats;
+    serve_staples *staples;
     _Atomic bool over; /* set by the main thread when the workers have ended */
 } signals;
 
@@ -55,16 +57,23 @@ static void say_reload(const serve_options *options, const lr_error *failed)
 static void reload(const signals *from)
 {
     bool from_files = from->options->cert_count != 0 || from->options->pkcs12_file;
+    staple_table *staples = NULL;
     serve_identity identity;
     lr_error err;
     lr_status status;
 
     access_log_reopen(from->log);
     status = serve_identity_make(from->options, &identity, &err);
+    if (status == LR_OK)
+        status = serve_staples_load(from->staples, &staples, &err);
     if (status == LR_OK) /* a certificate made in memory stays */
         status = lr_server_publish(from->server, from_files ? identity.context : NULL,
                                    identity.names, &err);
     serve_identity_drop(&identity);
+    if (status == LR_OK)
+        serve_staples_swap(from->staples, staples);
+    else
+        serve_staples_drop(staples);
     say_reload(from->options, status == LR_OK ? NULL : &err);
 }
 
@@ -91,7 +100,7 @@ static int exit_code(lr_status status)
     if (status == LR_ERING)
         return SERVE_EXIT_NO_RING;
     if (status == LR_EOPTION || status == LR_EFILE || status == LR_ECERTIFICATE ||
-        status == LR_EKEY || status == LR_EADDRESS)
+        status == LR_EKEY || status == LR_EADDRESS || status == LR_EOCSP)
         return SERVE_EXIT_OPTION;
     return SERVE_EXIT_FAILED;
 }
@@ -103,6 +112,7 @@ typedef struct program {
     access_log *log;
     lr_http_demo *demo;
     lr_proxy *proxy;
+    serve_staples *staples;
     lr_workers *workers;
     lr_server *server;
     serve_stats *stats;
@@ -172,13 +182,15 @@ static lr_status make_server(program *p, lr_error *err)
                                 .source_connections_burst = options->source_connections_burst,
                                 .source_handshakes_per_s = options->source_handshakes_per_s,
                                 .source_handshakes_burst = options->source_handshakes_burst};
-    lr_handlers with_preface;
+    lr_handlers with_preface, with_staples;
     lr_status status;
 
     if (p->demo)
         lr_http_demo_serve(p->demo, &server);
     if (p->proxy)
         serve_proxy_use(&server, &with_preface);
+    if (p->staples)
+        serve_staples_use(p->staples, &server, &with_staples);
     status = lr_server_new(p->workers, &server, &p->server, err);
     for (uint32_t i = 0; status == LR_OK && i < options->listen_count; i++) {
         const serve_listen *at = &options->listen[i];
@@ -221,7 +233,9 @@ static lr_status run(signals *from, lr_error *err)
         (void)snprintf(err->text, sizeof(err->text), "no thread for signals: %s", strerror(error));
         return LR_ESYSTEM;
     }
-    status = lr_workers_start(workers, err);
+    status = serve_staples_start(from->staples, err);
+    if (status == LR_OK)
+        status = lr_workers_start(workers, err);
     if (status == LR_OK) {
         say_listening(from);
         lr_workers_join(workers);
@@ -229,6 +243,7 @@ static lr_status run(signals *from, lr_error *err)
     atomic_store(&from->over, true);
     (void)pthread_kill(thread, SIGTERM);
     (void)pthread_join(thread, NULL);
+    serve_staples_stop(from->staples);
     return status;
 }
 
@@ -259,6 +274,8 @@ static lr_status make_and_run(program *p, signals *from, lr_error *err)
     lr_status status = serve_identity_make(p->options, &p->identity, err);
 
     if (status == LR_OK)
+        status = serve_staples_make(p->options, &p->staples, err);
+    if (status == LR_OK)
         status = make_site(p, err);
     if (status == LR_OK)
         status = serve_proxy_make(p->options, &p->proxy, err);
@@ -278,6 +295,7 @@ static lr_status make_and_run(program *p, signals *from, lr_error *err)
     if (status == LR_OK && p->options->stats)
         status = make_stats(p, err);
     from->stats = p->stats;
+    from->staples = p->staples;
     from->workers = p->workers;
     from->server = p->server;
     from->log = p->log;
@@ -296,6 +314,7 @@ static int serve(const serve_options *options)
     lr_server_free(p.server);
     serve_stats_close(p.stats);
     lr_workers_free(p.workers);
+    serve_staples_free(p.staples);
     serve_proxy_free(p.proxy);
     lr_http_demo_free(p.demo);
     access_log_close(p.log);

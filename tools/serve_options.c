@@ -187,6 +187,22 @@ static bool read_key(serve_options *out, const char *name, const char *value)
     return true;
 }
 
+static bool read_ocsp_file(serve_options *out, const char *name, const char *value)
+{
+    if (out->ocsp_count == SERVE_PAIRS_MAX)
+        return wrong("%s: '%s' is one too many, there may be %d", name, value, SERVE_PAIRS_MAX);
+    out->ocsp_files[out->ocsp_count++] = value;
+    return true;
+}
+
+static bool read_ocsp(serve_options *out, const char *name, const char *value)
+{
+    (void)name;
+    (void)value;
+    out->ocsp = true;
+    return true;
+}
+
 /* Files are read when the context is made. */
 static bool read_passphrase_file(serve_options *out, const char *name, const char *value)
 {
@@ -505,6 +521,12 @@ static const struct option_row {
      "kind of key; without it a certificate is made in memory\n"
      "for localhost"},
     {"--key", "FILE", read_key, "PEM, the private key of the --cert of the same rank"},
+    {"--ocsp-file", "FILE", read_ocsp_file,
+     "the OCSP response, in DER, that is stapled to the --cert\n"
+     "of the same rank; '-': none; read again when it changes"},
+    {"--ocsp", NULL, read_ocsp,
+     "ask the responders that the certificates name, by\n"
+     "themselves and in time, and staple what they say"},
     {"--passphrase-file", "FILE", read_passphrase_file,
      "its first line opens the keys that are encrypted"},
     {"--pkcs12", "FILE", read_pkcs12,
@@ -595,8 +617,10 @@ static void print_help(void)
     }
     printf(
         "\nReady: 'listening on ADDRESS workers=N ring=NAME' on standard output, one line per\n"
-        "listener. SIGHUP: certificates and keys are read again and the access log is opened\n"
-        "again; if anything is wrong the old ones stay, and one line on standard error says so.\n\n"
+        "listener. SIGHUP: certificates, keys and OCSP responses are read again and the access "
+        "log\n"
+        "is opened again; if anything is wrong the old ones stay, and one line on standard error\n"
+        "says so.\n\n"
         "Exit status: 0 drained; 1 the system refuses something, such as a port in use; 2 a\n"
         "wrong option or file; 3 no usable ring.\n");
 }
@@ -638,6 +662,8 @@ static bool check_together(serve_options *out)
         return wrong("--cert: '%s' needs --key FILE", out->cert_files[out->key_count]);
     if (out->key_count > out->cert_count)
         return wrong("--key: '%s' needs --cert FILE", out->key_files[out->cert_count]);
+    if (out->ocsp_count > out->cert_count)
+        return wrong("--ocsp-file: '%s' needs --cert FILE", out->ocsp_files[out->cert_count]);
     if (out->pkcs12_file && (out->cert_count != 0 || out->ca_file))
         return wrong("--pkcs12: '%s' goes with no --cert, --key and --ca", out->pkcs12_file);
     if (out->passphrase_file && out->key_count == 0 && !out->pkcs12_file && out->name_count == 0)

@@ -48,6 +48,9 @@ typedef struct serve_options {
     bool share_port;
     const char *cert_files[SERVE_PAIRS_MAX], *key_files[SERVE_PAIRS_MAX]; /* in pairs */
     uint32_t cert_count, key_count;
+    const char *ocsp_files[SERVE_PAIRS_MAX]; /* of the pairs, in their order; "-": none */
+    uint32_t ocsp_count;
+    bool ocsp;                   /* ask the responders of the certificates */
     const char *passphrase_file; /* of every key that is encrypted */
     const char *pkcs12_file;     /* instead of pairs and ca_file */
     const char *ca_file;

@@ -35,7 +35,7 @@ BAD_VALUES = [
     ("--lifetime", "soon"), ("--profile", "old"), ("--sni", "name=cert"), ("--sni", "=cert,key"),
     ("--sni", "name=cert,key,"), ("--stats", "0.0.0.0:0"), ("--stats", "9090"),
     ("--root", "no/such/directory"), ("--max-connections", "0"), ("--max-connections", "many"),
-    ("--stall-threshold", "-1"),
+    ("--stall-threshold", "-1"), ("--ocsp-file", "without/cert"),
     ("--ciphers", "TLS_AES_128_GCM_SHA256:NONSUCH"), ("--passphrase-file", "none"),
     ("--workers", "0"), ("--workers", "257"), ("--workers", "two"), ("--workers", ""),
     ("--workers", "-1"), ("--workers", " 1"), ("--workers", "1x"),
@@ -63,6 +63,7 @@ AVAILABLE = [
     "--max-half-open", "--source-connections",
     "--source-handshakes", "--renegotiation", "--write-timeout", "--lifetime", "--stats",
     "--pkcs12", "--sni", "--ca", "--crl", "--request-cert", "--require-cert", "--profile",
+    "--ocsp", "--ocsp-file",
 ]
 
 

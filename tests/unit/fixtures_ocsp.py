@@ -4,7 +4,7 @@
 them, right ones and wrong ones, all in DER. openssl signs; the responses are put together here,
 because `openssl ocsp` cannot say any time but now, nor anything wrong. Certificates are valid from
 2020 to 2126, responses from 2026-06-30 12:00 to 2026-07-02 12:00 but where the name says otherwise.
-The keys are thrown away. Needs openssl."""
+The keys are thrown away. Needs openssl. tests/interop/ocsp.py makes its own responses with it."""
 
 import hashlib
 import os
@@ -266,4 +266,5 @@ def main():
         os.chdir(HERE)
 
 
-main()
+if __name__ == "__main__":
+    main()

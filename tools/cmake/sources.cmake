@@ -176,7 +176,13 @@ set(LOCKRING_TOOL_SOURCES_lockring_keys
 )
 set(LOCKRING_TOOL_SOURCES_lockring_serve
     tools/access_log.c
+    tools/ocsp_fetch.c
+    tools/ocsp_http.c
     tools/serve_context.c
     tools/serve_options.c
     tools/serve_proxy.c
+    tools/serve_staples.c
+    tools/staple.c
+    tools/staple_table.c
+    tools/whole_file.c
 )
