@@ -163,6 +163,8 @@ void lr__sessions_begin(lr__sessions *sessions, WOLFSSL *ssl)
 
     if (!tickets)
         (void)wolfSSL_NoTicketTLSv12(ssl);
+    else if (sessions->replaces) /* wolfSSL 5.9.2 would give none for it (src/tls.c) */
+        (void)wolfSSL_UseSessionTicket(ssl);
     if (stored && !tickets)
         (void)wolfSSL_set_options(ssl, WOLFSSL_OP_NO_TICKET); /* an id in place of a ticket */
     else if (!tickets)
