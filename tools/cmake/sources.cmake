@@ -77,6 +77,7 @@ set(LOCKRING_TLS_SOURCES
     core/tls/pem.c
     core/tls/pkcs12.c
     core/tls/policy.c
+    core/tls/proof.c
     core/tls/rand.c
     core/tls/renegotiation.c
     core/tls/replica.c
