@@ -325,6 +325,23 @@ bool tls_handshake(tls_client *t)
     return ret == 1 ? true : tls_fail(t, "handshake", ret);
 }
 
+int tls_handshake_step(tls_client *t, int wait_ms)
+{
+    struct pollfd wait = {t->sock, POLLIN, 0};
+    int nonblocking = 1, blocking = 0, ret, code;
+
+    (void)ioctl(t->sock, FIONBIO, &nonblocking);
+    do {
+        ERR_clear_error();
+        ret = SSL_connect(t->ssl);
+        code = SSL_get_error(t->ssl, ret);
+    } while (code == SSL_ERROR_WANT_READ && poll(&wait, 1, wait_ms) == 1);
+    if (ret != 1 && code != SSL_ERROR_WANT_READ)
+        (void)tls_fail(t, "handshake", ret);
+    (void)ioctl(t->sock, FIONBIO, &blocking);
+    return ret == 1 ? 1 : code == SSL_ERROR_WANT_READ ? 0 : -1;
+}
+
 /* OpenSSL's reason of an alert is 1000 and its number; why has it in hexadecimal. */
 int tls_alert_of(const tls_client *t)
 {

@@ -81,6 +81,9 @@ typedef enum tls_end {
 /* Connects; takes a reference of ctx. name: server name to ask for, null: none. */
 bool tls_connect(tls_client *t, SSL_CTX *ctx, const char *host, uint16_t port, const char *name);
 bool tls_handshake(tls_client *t);
+/* Goes on with the handshake, and reads for as long as something comes within wait_ms. 1: it is
+ * done, 0: it waits for the server, -1: it failed. */
+int tls_handshake_step(tls_client *t, int wait_ms);
 /* The fatal alert that ended a call, -1: none did. */
 int tls_alert_of(const tls_client *t);
 /* Writes the first flight, a ClientHello in its record, to out instead of sending it; the caller
