@@ -4,6 +4,7 @@
  * What is secret lies in the library's lists and in blocks that are wiped; nothing of it is ever
  * printed. */
 #include "tools/keys_command.h"
+#include "tools/ticket_files.h"
 #include "tools/whole_file.h"
 
 #include <lockring/ticket_keys.h>
@@ -32,8 +33,8 @@ static lr_status name_file(lr_error *err, const char *file)
     return err->status;
 }
 
-/* Does a line begin with that word, or is it at least so long? */
-static bool has_line(lr_slice file, const char *word, size_t len)
+/* Is a line at least so long? */
+static bool has_line(lr_slice file, size_t len)
 {
     const char *at = (const char *)file.bytes, *end = at + file.len;
 
@@ -41,18 +42,9 @@ static bool has_line(lr_slice file, const char *word, size_t len)
         const char *stop = memchr(at, '\n', (size_t)(end - at));
         size_t line = stop ? (size_t)(stop - at) : (size_t)(end - at);
 
-        if (word ? line > strlen(word) && memcmp(at, word, strlen(word)) == 0 : line >= len)
+        if (line >= len)
             return true;
         at += line + 1;
-    }
-    return false;
-}
-
-static bool is_raw(lr_slice file)
-{
-    for (size_t i = 0; i < file.len; i++) {
-        if ((file.bytes[i] < ' ' && !memchr("\t\r\n", file.bytes[i], 3)) || file.bytes[i] > 126)
-            return true;
     }
     return false;
 }
@@ -60,13 +52,13 @@ static bool is_raw(lr_slice file)
 /* Lines of base64 without roles have two orders: HAProxy's, the oldest first, and ours. */
 static lr_status check_form(lr_slice file, const char *path, form from, lr_error *err)
 {
-    bool raw = is_raw(file), roles = !raw && has_line(file, "current", 0);
+    ticket_file_kind kind = ticket_file_kind_of(file);
 
-    if (from == FORM_NGINX && !raw)
+    if (from == FORM_NGINX && kind != TICKET_FILE_RAW)
         return fail(err, LR_EKEY, path, "this is a text, and no key of nginx's");
-    if (from == FORM_HAPROXY && (raw || roles))
+    if (from == FORM_HAPROXY && kind != TICKET_FILE_LINES)
         return fail(err, LR_EKEY, path, "this is no list of HAProxy's, lines of base64");
-    if (from == FORM_LOCKRING && file.len != 0 && !raw && !roles)
+    if (from == FORM_LOCKRING && file.len != 0 && kind == TICKET_FILE_LINES)
         return fail(err, LR_EKEY, path,
                     "no key in it is called current; if it is HAProxy's, convert it first");
     return LR_OK;
@@ -80,7 +72,8 @@ static lr_status read_keys(const char *path, form from, bool *has_big, lr_ticket
 
     if (status != LR_OK)
         return status;
-    *has_big = is_raw(file) ? file.len == BIG_KEY : has_line(file, NULL, BIG_LINE);
+    *has_big = ticket_file_kind_of(file) == TICKET_FILE_RAW ? file.len == BIG_KEY
+                                                            : has_line(file, BIG_LINE);
     status = check_form(file, path, from, err);
     if (status == LR_OK && lr_ticket_keys_import(keys, file, from == FORM_HAPROXY, err) != LR_OK)
         status = name_file(err, path);

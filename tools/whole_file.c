@@ -135,12 +135,15 @@ static void sync_folder(char *path)
 lr_status whole_file_write(const char *path, lr_slice bytes, unsigned mode, bool replace,
                            lr_error *err)
 {
+    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
     char beside[PATH_SIZE];
     lr_status status = LR_OK;
     bool renamed = false;
     int fd;
 
-    if ((size_t)snprintf(beside, sizeof(beside), "%s.XXXXXX", path) >= sizeof(beside))
+    /* A name that begins with a dot: who reads all files of a folder leaves it out. */
+    if ((size_t)snprintf(beside, sizeof(beside), "%.*s.%s.XXXXXX", (int)(name - path), path,
+                         name) >= sizeof(beside))
         return fail(err, LR_EFILE, ENAMETOOLONG, path, strerror(ENAMETOOLONG));
     fd = mkostemp(beside, O_CLOEXEC);
     if (fd < 0)

@@ -50,7 +50,7 @@ struct lr_context {
     bool alpn_required;
     uint32_t fragment_size_max; /* 0: the server's */
     bool node4;                 /* LR_PROFILE_NODE4, for defaults that are no context's own */
-    bool request_cert, reject_unauthorized;
+    bool request_cert, request_cert_later, reject_unauthorized;
     uint32_t verify_depth, rsa_bits_min;
     lr__trust trust;
     lr__renegotiation_limit renegotiations;

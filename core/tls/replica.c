@@ -104,6 +104,8 @@ static lr_status set_policy(WOLFSSL_CTX *ctx, const lr__replica *replica, lr_err
         return lr__fail(err, LR_ENOMEM, "replica: wolfSSL has no memory");
     if (context->request_cert)
         lr__asking_set_up(ctx);
+    if (context->request_cert_later)
+        lr__proof_set_up(ctx);
     return LR_OK;
 }
 

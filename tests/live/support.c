@@ -287,6 +287,11 @@ static void on_close(lr_conn *c, const lr_error *why)
     record(c, LIVE_CLOSE, nothing, "close:%s", why ? lr_status_name(why->status) : "clean");
 }
 
+static void on_peer_cert(lr_conn *c)
+{
+    record(c, LIVE_PEER_CERT, nothing, "peer_cert");
+}
+
 const lr_handlers live_recorder_handlers = {LR_HANDLERS,
                                             .on_worker_start = on_worker_start,
                                             .on_worker_stop = on_worker_stop,
@@ -297,7 +302,8 @@ const lr_handlers live_recorder_handlers = {LR_HANDLERS,
                                             .on_drain = on_drain,
                                             .on_end = on_end,
                                             .on_server_drain = on_server_drain,
-                                            .on_close = on_close};
+                                            .on_close = on_close,
+                                            .on_peer_cert = on_peer_cert};
 
 /* Servers. */
 

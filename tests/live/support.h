@@ -86,7 +86,8 @@ typedef enum live_hook {
     LIVE_DRAIN,
     LIVE_END,
     LIVE_SERVER_DRAIN,
-    LIVE_CLOSE
+    LIVE_CLOSE,
+    LIVE_PEER_CERT
 } live_hook;
 
 /* Handlers that note each hook in events, then let act do what it likes. Where act is null, data is
