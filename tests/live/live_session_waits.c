@@ -234,7 +234,8 @@ static void live_S23_a_fin_waits_for_the_answer(void **state)
         if (data)
             TLS_MUST(&t, tls_write(&t, "last", 4));
         assert_int_equal(shutdown(t.sock, SHUT_WR), 0);
-        assert_true(tcp_wait_taken(t.sock));
+        if (!data) /* else a part of it may stay outside */
+            assert_true(tcp_wait_taken(t.sock));
         assert_int_equal(answer(&s, 0, LR_OK), LR_OK);
         if (is_1_3)
             assert_int_equal(answer(&s, 1, LR_OK), LR_OK);
