@@ -10,8 +10,10 @@
 #include "tools/serve_context.h"
 #include "tools/serve_options.h"
 #include "tools/serve_proxy.h"
+#include "tools/serve_say.h"
 #include "tools/serve_staples.h"
 #include "tools/serve_stats.h"
+#include "tools/serve_tickets.h"
 
 #include <lockring/lockring.h>
 
@@ -29,34 +31,30 @@ typedef struct signals {
     lr_server *server;
     access_log *log;
     serve_stats *stats;
+    serve_tickets *tickets;
     serve_staples *staples;
     _Atomic bool over; /* set by the main thread when the workers have ended */
 } signals;
 
-/* One line as the library's own log writes them, in one piece. A log that cannot be written is no
- * reason to stop serving. */
-static void say_reload(const serve_options *options, const lr_error *failed)
+static void say_reload(const signals *from, const lr_error *failed)
 {
-    char line[256];
-    ssize_t written;
-    int len;
+    const serve_options *options = from->options;
 
-    if (options->log_level == LR_LOG_OFF)
-        return;
     if (failed)
-        len = snprintf(line, sizeof(line), "lockring: error: reload_failed kept=old why=\"%s\"\n",
-                       failed->text);
+        serve_say(options, true, "reload_failed kept=old why=\"%s\"", failed->text);
+    else if (from->tickets)
+        serve_say(options, false, "reload_done certificates=%u ticket_keys=%u", options->cert_count,
+                  serve_tickets_count(from->tickets));
     else
-        len = snprintf(line, sizeof(line), "lockring: info: reload_done certificates=%u\n",
-                       options->cert_count);
-    written = write(STDERR_FILENO, line, (size_t)len);
-    (void)written;
+        serve_say(options, false, "reload_done certificates=%u", options->cert_count);
 }
 
-/* Reads the files again. What is wrong leaves the old state as it was. */
+/* Reads the files again. What is wrong leaves the old state as it was: only what is published last
+ * can fail behind ticket keys that have been given, for want of memory. */
 static void reload(const signals *from)
 {
     bool from_files = from->options->cert_count != 0 || from->options->pkcs12_file;
+    lr_ticket_keys *keys = NULL;
     staple_table *staples = NULL;
     serve_identity identity;
     lr_error err;
@@ -66,6 +64,10 @@ static void reload(const signals *from)
     status = serve_identity_make(from->options, &identity, &err);
     if (status == LR_OK)
         status = serve_staples_load(from->staples, &staples, &err);
+    if (status == LR_OK)
+        status = serve_tickets_read(from->tickets, &keys, &err);
+    if (status == LR_OK)
+        status = serve_tickets_use(from->tickets, keys, &err);
     if (status == LR_OK) /* a certificate made in memory stays */
         status = lr_server_publish(from->server, from_files ? identity.context : NULL,
                                    identity.names, &err);
@@ -74,7 +76,7 @@ static void reload(const signals *from)
         serve_staples_swap(from->staples, staples);
     else
         serve_staples_drop(staples);
-    say_reload(from->options, status == LR_OK ? NULL : &err);
+    say_reload(from, status == LR_OK ? NULL : &err);
 }
 
 static void *take_signals(void *arg)
@@ -109,6 +111,7 @@ static int exit_code(lr_status status)
 typedef struct program {
     const serve_options *options;
     serve_identity identity;
+    serve_tickets *tickets;
     access_log *log;
     lr_http_demo *demo;
     lr_proxy *proxy;
@@ -118,6 +121,19 @@ typedef struct program {
     serve_stats *stats;
 } program;
 
+/* A key opens for as long as the last ticket that it sealed lives, and five minutes more. */
+static uint32_t ticket_keep_s(const serve_options *options)
+{
+    uint64_t keep_s = (uint64_t)options->ticket_lifetime_s + 300, most_s;
+
+    if (options->ticket_lifetime_s == 0)
+        return 0;
+    if (options->ticket_keys || options->ticket_rotation_s == LR_NONE)
+        return (uint32_t)keep_s;
+    most_s = 13 * (uint64_t)(options->ticket_rotation_s ? options->ticket_rotation_s : 43200);
+    return (uint32_t)(keep_s < most_s ? keep_s : most_s);
+}
+
 static lr_status make_workers(program *p, lr_error *err)
 {
     const serve_options *options = p->options;
@@ -126,7 +142,10 @@ static lr_status make_workers(program *p, lr_error *err)
                                   .pin = options->pin,
                                   .ring = options->ring,
                                   .log_level = options->log_level,
-                                  .stall_threshold_ms = options->stall_threshold_ms};
+                                  .stall_threshold_ms = options->stall_threshold_ms,
+                                  .ticket_rotation_s =
+                                      options->ticket_keys ? LR_NONE : options->ticket_rotation_s,
+                                  .ticket_keep_s = ticket_keep_s(options)};
 
     return lr_workers_new(&workers, &p->workers, err);
 }
@@ -269,10 +288,22 @@ static lr_status make_stats(program *p, lr_error *err)
     return status;
 }
 
+static void say_right(const program *p)
+{
+    printf("the configuration is right: listeners=%u certificates=%u workers=%u ring=%s",
+           p->options->listen_count, p->options->cert_count, lr_workers_count(p->workers),
+           lr_workers_ring(p->workers));
+    if (p->tickets)
+        printf(" ticket_keys=%u", serve_tickets_count(p->tickets));
+    (void)putchar('\n');
+}
+
 static lr_status make_and_run(program *p, signals *from, lr_error *err)
 {
     lr_status status = serve_identity_make(p->options, &p->identity, err);
 
+    if (status == LR_OK)
+        status = serve_tickets_open(p->options, &p->tickets, err);
     if (status == LR_OK)
         status = serve_staples_make(p->options, &p->staples, err);
     if (status == LR_OK)
@@ -284,9 +315,7 @@ static lr_status make_and_run(program *p, signals *from, lr_error *err)
     if (status != LR_OK)
         return status;
     if (p->options->check_config) {
-        printf("the configuration is right: listeners=%u certificates=%u workers=%u ring=%s\n",
-               p->options->listen_count, p->options->cert_count, lr_workers_count(p->workers),
-               lr_workers_ring(p->workers));
+        say_right(p);
         return LR_OK;
     }
     status = make_server(p, err);
@@ -294,6 +323,9 @@ static lr_status make_and_run(program *p, signals *from, lr_error *err)
         status = lr_server_publish(p->server, NULL, p->identity.names, err);
     if (status == LR_OK && p->options->stats)
         status = make_stats(p, err);
+    if (status == LR_OK && p->tickets)
+        status = serve_tickets_start(p->tickets, p->workers, err);
+    from->tickets = p->tickets;
     from->stats = p->stats;
     from->staples = p->staples;
     from->workers = p->workers;
@@ -313,6 +345,7 @@ static int serve(const serve_options *options)
     status = make_and_run(&p, &from, &err);
     lr_server_free(p.server);
     serve_stats_close(p.stats);
+    serve_tickets_close(p.tickets);
     lr_workers_free(p.workers);
     serve_staples_free(p.staples);
     serve_proxy_free(p.proxy);

@@ -73,6 +73,9 @@ typedef struct serve_options {
     uint32_t source_connections_per_s, source_connections_burst;
     uint32_t source_handshakes_per_s, source_handshakes_burst;
     uint32_t renegotiation_count, renegotiation_window_s;
+    const char *ticket_keys; /* a file or a directory; null: the workers draw their own */
+    bool ticket_keys_haproxy, no_tickets;
+    uint32_t ticket_lifetime_s, ticket_rotation_s, ticket_count;
     uint32_t stall_threshold_ms;
     const char *stats;                            /* address of the stats listener; null: none */
     const char *proxy_senders[SERVE_SENDERS_MAX]; /* whose PROXY header is demanded and believed */

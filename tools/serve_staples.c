@@ -137,6 +137,7 @@ static void put_result(const serve_staples *s, staple_row *row, const result *go
     if (got->verdict.state != LR_OCSP_NONE)
         row->is_revoked = got->verdict.state == LR_OCSP_REVOKED;
     row->failures = got->response ? 0 : row->failures + 1;
+    row->put_at = now;
     if (row->file)
         row->due_at = now + LOOK_S;
     else if (got->response || got->verdict.state == LR_OCSP_REVOKED)
@@ -162,9 +163,10 @@ static void refresh(serve_staples *s, staple_subject subject, const char *file, 
         ask_responder(s, &subject, &got);
     (void)pthread_mutex_lock(&s->mutex);
     row = staple_table_find(s->table, lr_bytes_slice(subject.leaf));
-    if (row && same)
-        row->due_at = staple_now() + LOOK_S;
-    else if (row && got.status != LR_EABORTED) {
+    if (row && same) {
+        row->put_at = staple_now();
+        row->due_at = row->put_at + LOOK_S;
+    } else if (row && got.status != LR_EABORTED) {
         if (file)
             row->stamp = now;
         put_result(s, row, &got);
@@ -177,12 +179,15 @@ static void refresh(serve_staples *s, staple_subject subject, const char *file, 
 /* The row that is due first. False: there is none that ever is. */
 static bool next_due(serve_staples *s, staple_row *out)
 {
+    int64_t now = staple_now();
     staple_row *first = NULL;
 
     (void)pthread_mutex_lock(&s->mutex);
     for (uint32_t i = 0; i < s->table->count; i++) {
         staple_row *row = &s->table->rows[i];
 
+        if (row->due_at != INT64_MAX && row->put_at > now)
+            row->due_at = now;
         if (row->due_at != INT64_MAX && (!first || row->due_at < first->due_at))
             first = row;
     }
@@ -363,8 +368,10 @@ void serve_staples_swap(serve_staples *s, staple_table *table)
             continue;
         row->response = lr_bytes_retain(before->response);
         row->expires_at = before->expires_at;
-        if (!row->file && !before->file)
+        if (!row->file && !before->file) {
             row->due_at = before->due_at;
+            row->put_at = before->put_at;
+        }
     }
     (void)pthread_mutex_unlock(&s->mutex);
     (void)eventfd_write(s->wake_fd, 1);

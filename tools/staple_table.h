@@ -23,6 +23,7 @@ typedef struct staple_row {
     lr_bytes *response; /* null: nothing is stapled */
     int64_t expires_at; /* the last second in which that may be stapled */
     int64_t due_at;     /* when to look or ask again; INT64_MAX: never */
+    int64_t put_at;     /* when that was said: a clock that shows less was set back */
     uint32_t failures;  /* in a row */
     bool is_revoked;    /* what was heard last: an older response must not say otherwise */
     staple_stamp stamp; /* of file */

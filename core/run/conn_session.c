@@ -108,8 +108,6 @@ bool lr__conn_begin_sessions(lr_conn *c)
     sessions->early_data = gate->choice.early_data;
     if (tickets)
         open_ticket(c, sessions);
-    sessions->replaces = gate->choice.version == LR_TLS_1_2 &&
-                         gate->first.session_ticket.len != 0 && !sessions->offered;
     return true;
 }
 

@@ -78,7 +78,6 @@ typedef struct lr__sessions {
     uint8_t binding[16];  /* of this handshake */
     bool tickets;         /* the client may get them */
     bool stored;          /* new sessions are for the program's store */
-    bool replaces;        /* the client of TLS 1.2 has one that is not resumed */
     bool early_data;      /* the client offers some: it is skipped, and no ticket promises any */
     bool resumed;         /* the offered one is in use */
     const lr__asking *asking; /* the peer of this handshake; null: not asked, or resumed */

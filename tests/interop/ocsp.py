@@ -127,7 +127,7 @@ class Process:
     def __init__(self, *command):
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                                         text=True)
-        self.said = []
+        self.said, self.rest = [], None
 
     def __enter__(self):
         return self
@@ -142,9 +142,9 @@ class Process:
 
     def __exit__(self, kind, *_):
         self.process.send_signal(signal.SIGTERM)
-        rest = self.process.communicate(timeout=PATIENCE_S)
+        self.rest = self.process.communicate(timeout=PATIENCE_S)
         if kind is None and self.process.returncode != 0:
-            raise AssertionError(f"ended with {self.process.returncode}: {rest} {self.said}")
+            raise AssertionError(f"ended with {self.process.returncode}: {self.rest} {self.said}")
 
 
 class Base(unittest.TestCase):
@@ -289,8 +289,9 @@ class Keys(Base):
         over = threading.Event()
         self.responder.answer = lambda *_: over.wait(PATIENCE_S)
         try:
-            with Process(*self.command("--cert", "leaf.chain", "--watch")):
+            with Process(*self.command("--cert", "leaf.chain", "--watch")) as watch:
                 self.responder.asked.get(timeout=PATIENCE_S)
+            self.assertEqual(watch.rest, ("", ""))  # not its own deadline has ended it
         finally:
             over.set()
         self.assertFalse(os.path.exists(self.staple))
@@ -379,6 +380,16 @@ class Serve(Base):
             write(self.staple, response)
             with self.serving("--ocsp-file", self.staple) as server:
                 self.expect(self.port_of(server), b"")
+
+    def test_a_response_is_not_sent_behind_its_end(self):
+        write(self.staple, self.authority.say(end=5 / 3600))
+        with self.serving("--ocsp-file", self.staple) as server:
+            server.line("stderr", "staple_fresh")
+            port = self.port_of(server)
+            for _ in range(3000):  # until it expires, which no other event tells
+                if self.stapled(port, "-tls1_3") == b"":
+                    return
+            self.fail("it is still sent")
 
     def test_a_reload_with_a_wrong_file_changes_nothing(self):
         response = self.authority.say()
@@ -488,6 +499,7 @@ class Serve(Base):
             with self.serving("--ocsp") as server:
                 self.responder.asked.get(timeout=PATIENCE_S)
                 self.expect(self.port_of(server), b"")
+            self.assertNotIn("staple_failed", server.rest[1])  # not its own deadline has ended it
         finally:
             over.set()
 
