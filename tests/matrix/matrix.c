@@ -158,6 +158,19 @@ static SSL_CTX *new_ctx(matrix_form form, matrix_who who)
     return ctx;
 }
 
+/* Keys that open for longer than any session lives, so that it is the session that ends. */
+static lr_workers *new_workers(void)
+{
+    lr_workers_options options = {LR_WORKERS_OPTIONS, .worker_count = 1, .pin = LR_OFF,
+                                  .ticket_rotation_s = 86400, .ticket_keep_s = 8 * 86400};
+    lr_workers *workers = NULL;
+    lr_error err;
+
+    if (lr_workers_new(&options, &workers, &err) != LR_OK)
+        fail_msg("%s", err.text);
+    return workers;
+}
+
 void matrix_start(void)
 {
     static const matrix_policy none = {.name = "none"};
@@ -166,7 +179,7 @@ void matrix_start(void)
     matrix_pki_make();
     matrix_clock_reset();
     context = matrix_context(&none);
-    world.workers = live_workers(&(live_plan){.worker_count = 1});
+    world.workers = new_workers();
     for (int store = 0; store < 2; store++) {
         for (int place = 0; place < PLACE_COUNT; place++) {
             live_plan plan = {.handlers = store ? &with_store : &with_tickets};

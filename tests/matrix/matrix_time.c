@@ -2,7 +2,7 @@
 /* matrix_time.c: the cells in which time passes between the full handshake and the attempt, for the
  * workers only. The client is honest about the age of its session; where it knows that a ticket is
  * past its time it does not offer it, so the tickets' own lifetime is tested by a policy that has
- * become stricter. What dishonest clients get is tested in tests/unit/test_session_checks.c. */
+ * become stricter. What dishonest clients get is tested in tests/unit/test_session.c. */
 #include "matrix.h"
 
 #include <time.h>
@@ -150,9 +150,7 @@ static void go_on(chain *c, int day)
                                   : "not resumed");
     SSL_SESSION_free(last);
     c->visit.session = next;
-    if (!next)
-        fail_msg("%s, %s, day %d, resumed %d", matrix_form_names[c->visit.form],
-                 matrix_who_names[c->visit.who], day, now.resumed);
+    assert_non_null(next);
 }
 
 void a_chain_of_resumptions_ends_after_a_week(void **state)
