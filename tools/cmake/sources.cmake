@@ -148,6 +148,9 @@ set(LOCKRING_PROTO_SOURCES
     proto/http_types.c
     proto/proxy.c
     proto/proxy_parse.c
+    proto/redis.c
+    proto/redis_parse.c
+    proto/redis_queue.c
     proto/stats_text.c
 )
 
