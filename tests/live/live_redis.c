@@ -126,7 +126,9 @@ static void accept_one(play *p)
     if (p->sock >= 0)
         (void)close(p->sock);
     assert_int_equal(setsockopt(p->listener, SOL_SOCKET, SO_RCVTIMEO, &guard, sizeof(guard)), 0);
-    p->sock = accept(p->listener, NULL, NULL);
+    do
+        p->sock = accept(p->listener, NULL, NULL);
+    while (p->sock < 0 && errno == EINTR); /* a ring interrupts the thread that made it */
     if (p->sock < 0)
         fail_msg("accept: %s", strerror(errno));
     assert_int_equal(setsockopt(p->sock, SOL_SOCKET, SO_RCVTIMEO, &guard, sizeof(guard)), 0);
@@ -146,8 +148,11 @@ static void hear_exactly(play *p, const char *text)
 static void hear_end(play *p)
 {
     char byte;
-    ssize_t got = recv(p->sock, &byte, 1, 0);
+    ssize_t got;
 
+    do
+        got = recv(p->sock, &byte, 1, 0);
+    while (got < 0 && errno == EINTR);
     assert_true(got <= 0); /* FIN or a reset */
 }
 

@@ -26,6 +26,7 @@ LAYERS = [
     ("proto/", {PUBLIC, "core/base/", "proto/"}),
     ("bench/", {PUBLIC, "bench/"}),
     ("tools/", {PUBLIC, "proto/", "tools/"}),
+    ("docs/examples/redis_sessions.c", {PUBLIC, "proto/"}),
     ("docs/examples/", {PUBLIC}),
     ("tests/live/", {PUBLIC, "proto/", "tests/live/"}),
     ("tests/install/", {PUBLIC, "tests/install/"}),
