@@ -34,7 +34,7 @@ static void begin(void)
     options.key = pki_file("rsa.key");
     options.ca = pki_file("root.pem");
     if (lr__tls_init(&err) != LR_OK || lr_context_new(&options, &context, &err) != LR_OK ||
-        lr__replica_new(context, true, &replica, &err) != LR_OK)
+        lr__replica_new(context, true, 0, &replica, &err) != LR_OK)
         abort();
     sealer_keys(&keys, 1, 2);
 }

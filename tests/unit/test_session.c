@@ -514,7 +514,7 @@ static size_t value_of(lr_context *context, const char *file, uint8_t out[SEALER
 
     assert_int_equal(lr__der_list_add(&list, &source, &kind, &err), LR_OK);
     chain = lr_slice_of(list.items[0].bytes, list.items[0].size);
-    assert_int_equal(lr__replica_new(context, true, &replica, &err), LR_OK);
+    assert_int_equal(lr__replica_new(context, true, 0, &replica, &err), LR_OK);
     sealer_set_peer(s, LR__PEER_AUTHORIZED, 0, INT64_MAX);
     s->offered->judged = lr__peer_judge(replica, &chain, 1);
     assert_non_null(s->offered->judged);
@@ -534,7 +534,7 @@ static lr__session_verdict judge_today(lr_context *context, const uint8_t *value
     lr__session *session;
     lr__session_verdict verdict;
 
-    assert_int_equal(lr__replica_new(context, true, &replica, &err), LR_OK);
+    assert_int_equal(lr__replica_new(context, true, 0, &replica, &err), LR_OK);
     verdict = lr__session_open_stored(s, replica, LR_TLS_1_3, lr_slice_of(id, sizeof(id)),
                                       lr_slice_of(value, len), 1, &session);
     if (verdict == LR__SESSION_GOOD) {
@@ -613,7 +613,7 @@ static void any_allocation_may_fail(void **state)
     lr__replica *replica = NULL;
 
     (void)state;
-    assert_int_equal(lr__replica_new(context, true, &replica, &err), LR_OK);
+    assert_int_equal(lr__replica_new(context, true, 0, &replica, &err), LR_OK);
     sealer_set_peer(s, LR__PEER_AUTHORIZED, 0, INT64_MAX);
     ticket_len = sealer_ticket(s, LR_TLS_1_3, wolf, ticket);
     for (int what = 0; what < 4; what++) {
