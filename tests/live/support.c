@@ -321,7 +321,8 @@ lr_workers *live_workers(const live_plan *plan)
                                   .steer = plan->steer,
                                   .ring = plan->ring,
                                   .log = plan->log,
-                                  .log_user = plan->log_user};
+                                  .log_user = plan->log_user,
+                                  .ticket_keep_s = plan->ticket_keep_s};
     lr_workers *workers = NULL;
     lr_error err;
     lr_status status = lr_workers_new(&options, &workers, &err);
