@@ -5,8 +5,9 @@ passes TLS through (mode tcp, PROXY headers of version 2) and deals connections 
 of TLS 1.2 and 1.3 keep their sessions and come again and again, while the keys are rotated as a
 volume of Kubernetes is renewed, one server is restarted under its load and another one is killed.
 
-No handshake may fail, and every client that has a session is resumed, whoever gave it: a key seals
-only after it was the next one of a file that all have read. The clients shake hands while keys
+No handshake may fail, and every client that has a session is resumed, whoever gave it, until the
+session has been handed on too often: a key seals only after it was the next one of a file that all
+have read. The clients shake hands while keys
 change and while a server drains; they hold their breath only in the moment in which a server is
 killed, because what that one had in its hands is lost to anybody. They are back before HAProxy
 knows of it. A server with other keys resumes none of them.
@@ -28,6 +29,7 @@ import time
 PATIENCE_S = 60
 NODES = 3
 CLIENTS = 4
+CHAIN = 200  # a session is resumed so often in a row, and then begins anew
 VERSIONS = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
 
 
@@ -160,6 +162,7 @@ class Client(threading.Thread):
         self.context.minimum_version = self.context.maximum_version = VERSIONS[version]
         self.session = self.giver = None
         self.visits = self.resumed = self.elsewhere = 0
+        self.chain = 0  # visits since the last full handshake
 
     def visit(self):
         with socket.create_connection(("127.0.0.1", self.traffic.port), PATIENCE_S) as raw:
@@ -173,8 +176,9 @@ class Client(threading.Thread):
         if not found:
             raise AssertionError(f"answer {answer!r}")
         node = found[1]
-        if self.session and not reused:
+        if self.session and not reused and self.chain < CHAIN:
             raise AssertionError(f"{node} did not resume what {self.giver} had given")
+        self.chain = self.chain + 1 if reused else 0
         self.visits += 1
         self.resumed += reused
         self.elsewhere += reused and node != self.giver
@@ -310,7 +314,7 @@ def report(ring, traffic, seconds):
         print(f"fleet: ring={ring} TLS {version}: {visits} handshakes of {len(clients)} clients, "
               f"none failed, {resumed} resumed ({100 * resumed / visits:.1f} %), {elsewhere} of "
               f"them by another server than the one that gave the session")
-        assert resumed == visits - len(clients), "only the first visit of each may be a full one"
+        assert visits - resumed <= len(clients) + visits // CHAIN, "too many full handshakes"
         assert elsewhere > 0, "no session went from one server to another"
     print(f"fleet: ring={ring}: {seconds:.1f} s")
 
