@@ -58,22 +58,25 @@ static lr_status refresh(const job *j, lr_ocsp_verdict *verdict, lr_error *err)
     if (status == LR_OK)
         status = staple_ask(&subject, url, j->stop_fd, staple, &len, verdict, err);
     if (status == LR_OK)
-        status = whole_file_write(j->out, lr_slice_of(staple, len), STAPLE_MODE, true, err);
+        status =
+            whole_file_write(j->out, lr_slice_of(staple, len), STAPLE_MODE, WHOLE_FILE_UPDATE, err);
     staple_subject_drop(&subject);
     if (status == LR_OK)
         say_done(j, verdict);
     return status;
 }
 
-/* False: it is to end. */
+/* Or until the clock is set back, which makes that time a longer one. False: it is to end. */
 static bool wait_until(const job *j, int64_t at)
 {
+    int64_t begun = staple_now();
+
     for (;;) {
         struct pollfd fd = {.fd = j->stop_fd, .events = POLLIN};
-        int64_t left = at - staple_now();
+        int64_t now = staple_now(), left = at - now;
         int ready;
 
-        if (left <= 0)
+        if (left <= 0 || now < begun)
             return true;
         ready = poll(&fd, 1, (int)(left < LOOK_S ? left : LOOK_S) * 1000);
         if (ready > 0)

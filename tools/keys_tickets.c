@@ -4,14 +4,23 @@
  * What is secret lies in the library's lists and in blocks that are wiped; nothing of it is ever
  * printed. */
 #include "tools/keys_command.h"
+#include "tools/ticket_files.h"
 #include "tools/whole_file.h"
 
 #include <lockring/ticket_keys.h>
 
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
-enum { FILE_MAX = 1 << 16, SECRET_MODE = 0600, BIG_KEY = 80, BIG_LINE = 100, NAME_SIZE = 16 };
+enum {
+    FILE_MAX = 1 << 16,
+    SECRET_MODE = 0600,
+    BIG_KEY = 80,
+    BIG_LINE = 100,
+    NAME_SIZE = 16,
+    NAME_MAX_SIZE = 4096
+};
 
 typedef enum form { FORM_NONE, FORM_LOCKRING, FORM_NGINX, FORM_HAPROXY } form;
 
@@ -32,8 +41,8 @@ static lr_status name_file(lr_error *err, const char *file)
     return err->status;
 }
 
-/* Does a line begin with that word, or is it at least so long? */
-static bool has_line(lr_slice file, const char *word, size_t len)
+/* Is a line at least so long? */
+static bool has_line(lr_slice file, size_t len)
 {
     const char *at = (const char *)file.bytes, *end = at + file.len;
 
@@ -41,18 +50,9 @@ static bool has_line(lr_slice file, const char *word, size_t len)
         const char *stop = memchr(at, '\n', (size_t)(end - at));
         size_t line = stop ? (size_t)(stop - at) : (size_t)(end - at);
 
-        if (word ? line > strlen(word) && memcmp(at, word, strlen(word)) == 0 : line >= len)
+        if (line >= len)
             return true;
         at += line + 1;
-    }
-    return false;
-}
-
-static bool is_raw(lr_slice file)
-{
-    for (size_t i = 0; i < file.len; i++) {
-        if ((file.bytes[i] < ' ' && !memchr("\t\r\n", file.bytes[i], 3)) || file.bytes[i] > 126)
-            return true;
     }
     return false;
 }
@@ -60,13 +60,13 @@ static bool is_raw(lr_slice file)
 /* Lines of base64 without roles have two orders: HAProxy's, the oldest first, and ours. */
 static lr_status check_form(lr_slice file, const char *path, form from, lr_error *err)
 {
-    bool raw = is_raw(file), roles = !raw && has_line(file, "current", 0);
+    ticket_file_kind kind = ticket_file_kind_of(file);
 
-    if (from == FORM_NGINX && !raw)
+    if (from == FORM_NGINX && kind != TICKET_FILE_RAW)
         return fail(err, LR_EKEY, path, "this is a text, and no key of nginx's");
-    if (from == FORM_HAPROXY && (raw || roles))
+    if (from == FORM_HAPROXY && kind != TICKET_FILE_LINES)
         return fail(err, LR_EKEY, path, "this is no list of HAProxy's, lines of base64");
-    if (from == FORM_LOCKRING && file.len != 0 && !raw && !roles)
+    if (from == FORM_LOCKRING && file.len != 0 && kind == TICKET_FILE_LINES)
         return fail(err, LR_EKEY, path,
                     "no key in it is called current; if it is HAProxy's, convert it first");
     return LR_OK;
@@ -80,7 +80,8 @@ static lr_status read_keys(const char *path, form from, bool *has_big, lr_ticket
 
     if (status != LR_OK)
         return status;
-    *has_big = is_raw(file) ? file.len == BIG_KEY : has_line(file, NULL, BIG_LINE);
+    *has_big = ticket_file_kind_of(file) == TICKET_FILE_RAW ? file.len == BIG_KEY
+                                                            : has_line(file, BIG_LINE);
     status = check_form(file, path, from, err);
     if (status == LR_OK && lr_ticket_keys_import(keys, file, from == FORM_HAPROXY, err) != LR_OK)
         status = name_file(err, path);
@@ -89,7 +90,7 @@ static lr_status read_keys(const char *path, form from, bool *has_big, lr_ticket
 }
 
 static lr_status write_keys(const char *path, const lr_ticket_keys *keys, lr_ticket_keys_form to,
-                            bool replace, lr_error *err)
+                            whole_file_way way, lr_error *err)
 {
     uint8_t bytes[LR_TICKET_KEYS_FILE_MAX];
     size_t len;
@@ -98,9 +99,14 @@ static lr_status write_keys(const char *path, const lr_ticket_keys *keys, lr_tic
     if (status != LR_OK)
         status = name_file(err, path);
     else
-        status = whole_file_write(path, lr_slice_of(bytes, len), SECRET_MODE, replace, err);
+        status = whole_file_write(path, lr_slice_of(bytes, len), SECRET_MODE, way, err);
     explicit_bzero(bytes, sizeof(bytes));
     return status;
+}
+
+static whole_file_way way_of(bool force)
+{
+    return force ? WHOLE_FILE_REPLACE : WHOLE_FILE_NEW;
 }
 
 static int end(const keys_command *self, lr_ticket_keys *keys, lr_status status,
@@ -150,7 +156,7 @@ int keys_run_make(const keys_command *self, int argc, char **argv)
     for (uint32_t i = 0; status == LR_OK && i < count; i++)
         status = lr_ticket_keys_draw(keys, false, &err);
     if (status == LR_OK)
-        status = write_keys(out, keys, LR_TICKET_KEYS_RAW, force, &err);
+        status = write_keys(out, keys, LR_TICKET_KEYS_RAW, way_of(force), &err);
     return end(self, keys, status, &err);
 }
 
@@ -244,32 +250,42 @@ int keys_run_rotate(const keys_command *self, int argc, char **argv)
         status = lr_ticket_keys_draw(keys, true, &err);
     }
     if (status == LR_OK)
-        status = write_keys(file, keys, LR_TICKET_KEYS_ROLES, true, &err);
+        status = write_keys(file, keys, LR_TICKET_KEYS_ROLES, WHOLE_FILE_UPDATE, &err);
     return end(self, keys, status, &err);
 }
 
-/* nginx has one key in a file, and seals with that of its first directive: so they are printed in
- * an order that it can use. */
-static lr_status write_nginx(const char *path, const lr_ticket_keys *keys, bool replace,
+/* nginx has one key in a file, and seals with that of its first directive: so the current one comes
+ * first, then the next one, then the others. The name of the i-th file, and which key is in it. */
+static uint32_t nginx_file(const char *path, bool has_next, uint32_t i, char name[NAME_MAX_SIZE])
+{
+    uint32_t next = has_next, index = i < 1 + next ? next - i : i;
+
+    if (i == 0)
+        (void)snprintf(name, NAME_MAX_SIZE, "%s", path);
+    else if (index < next)
+        (void)snprintf(name, NAME_MAX_SIZE, "%.4000s.next", path);
+    else
+        (void)snprintf(name, NAME_MAX_SIZE, "%.4000s.%u", path, index - next);
+    return index;
+}
+
+static lr_status write_nginx(const char *path, const lr_ticket_keys *keys, whole_file_way way,
                              lr_error *err)
 {
-    uint32_t has_next = lr_ticket_keys_has_next(keys), count = lr_ticket_keys_count(keys);
+    bool has_next = lr_ticket_keys_has_next(keys);
+    uint32_t count = lr_ticket_keys_count(keys);
     uint8_t key[LR_TICKET_KEY_SIZE];
     lr_status status = LR_OK;
-    char name[4096];
+    char name[NAME_MAX_SIZE];
 
+    for (uint32_t i = 0; i < count && way == WHOLE_FILE_NEW; i++) { /* all of them, or none */
+        (void)nginx_file(path, has_next, i, name);
+        if (access(name, F_OK) == 0)
+            return fail(err, LR_EFILE, name, "it is there already, and is not overwritten");
+    }
     for (uint32_t i = 0; status == LR_OK && i < count; i++) {
-        /* The current one, then the next one, then the others. */
-        uint32_t index = i < 1 + has_next ? has_next - i : i;
-
-        if (i == 0)
-            (void)snprintf(name, sizeof(name), "%s", path);
-        else if (index < has_next)
-            (void)snprintf(name, sizeof(name), "%.4000s.next", path);
-        else
-            (void)snprintf(name, sizeof(name), "%.4000s.%u", path, index - has_next);
-        (void)lr_ticket_keys_get(keys, index, key);
-        status = whole_file_write(name, lr_slice_of(key, sizeof(key)), SECRET_MODE, replace, err);
+        (void)lr_ticket_keys_get(keys, nginx_file(path, has_next, i, name), key);
+        status = whole_file_write(name, lr_slice_of(key, sizeof(key)), SECRET_MODE, way, err);
         if (status == LR_OK)
             printf("ssl_session_ticket_key %s;\n", name);
     }
@@ -277,21 +293,21 @@ static lr_status write_nginx(const char *path, const lr_ticket_keys *keys, bool 
     return status;
 }
 
-static lr_status write_as(form to, const char *path, const lr_ticket_keys *keys, bool replace,
+static lr_status write_as(form to, const char *path, const lr_ticket_keys *keys, whole_file_way way,
                           lr_error *err)
 {
     switch (to) {
     case FORM_NGINX:
-        return write_nginx(path, keys, replace, err);
+        return write_nginx(path, keys, way, err);
     case FORM_HAPROXY:
         if (lr_ticket_keys_count(keys) < 3)
             return fail(err, LR_EKEY, path, "HAProxy wants three keys at least: rotate first");
-        return write_keys(path, keys, LR_TICKET_KEYS_HAPROXY, replace, err);
+        return write_keys(path, keys, LR_TICKET_KEYS_HAPROXY, way, err);
     case FORM_LOCKRING:
     case FORM_NONE:
         break;
     }
-    return write_keys(path, keys, LR_TICKET_KEYS_ROLES, replace, err);
+    return write_keys(path, keys, LR_TICKET_KEYS_ROLES, way, err);
 }
 
 int keys_run_convert(const keys_command *self, int argc, char **argv)
@@ -328,6 +344,6 @@ int keys_run_convert(const keys_command *self, int argc, char **argv)
         status = fail(&err, LR_EKEY, files[0],
                       "a key of 80 bytes is another one here: only --to lockring");
     if (status == LR_OK)
-        status = write_as(to, files[1], keys, force, &err);
+        status = write_as(to, files[1], keys, way_of(force), &err);
     return end(self, keys, status, &err);
 }

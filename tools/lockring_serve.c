@@ -10,7 +10,10 @@
 #include "tools/serve_context.h"
 #include "tools/serve_options.h"
 #include "tools/serve_proxy.h"
+#include "tools/serve_say.h"
+#include "tools/serve_staples.h"
 #include "tools/serve_stats.h"
+#include "tools/serve_tickets.h"
 
 #include <lockring/lockring.h>
 
@@ -28,44 +31,52 @@ typedef struct signals {
     lr_server *server;
     access_log *log;
     serve_stats *stats;
+    serve_tickets *tickets;
+    serve_staples *staples;
     _Atomic bool over; /* set by the main thread when the workers have ended */
 } signals;
 
-/* One line as the library's own log writes them, in one piece. A log that cannot be written is no
- * reason to stop serving. */
-static void say_reload(const serve_options *options, const lr_error *failed)
+static void say_reload(const signals *from, const lr_error *failed)
 {
-    char line[256];
-    ssize_t written;
-    int len;
+    const serve_options *options = from->options;
 
-    if (options->log_level == LR_LOG_OFF)
-        return;
     if (failed)
-        len = snprintf(line, sizeof(line), "lockring: error: reload_failed kept=old why=\"%s\"\n",
-                       failed->text);
+        serve_say(options, true, "reload_failed kept=old why=\"%s\"", failed->text);
+    else if (from->tickets)
+        serve_say(options, false, "reload_done certificates=%u ticket_keys=%u", options->cert_count,
+                  serve_tickets_count(from->tickets));
     else
-        len = snprintf(line, sizeof(line), "lockring: info: reload_done certificates=%u\n",
-                       options->cert_count);
-    written = write(STDERR_FILENO, line, (size_t)len);
-    (void)written;
+        serve_say(options, false, "reload_done certificates=%u", options->cert_count);
 }
 
-/* Reads the files again. What is wrong leaves the old state as it was. */
+/* Reads the files again. What is wrong leaves the old state as it was: only what is published last
+ * can fail behind ticket keys that have been given, for want of memory. */
 static void reload(const signals *from)
 {
     bool from_files = from->options->cert_count != 0 || from->options->pkcs12_file;
+    lr_ticket_keys *keys = NULL;
+    staple_table *staples = NULL;
     serve_identity identity;
     lr_error err;
     lr_status status;
 
     access_log_reopen(from->log);
     status = serve_identity_make(from->options, &identity, &err);
+    if (status == LR_OK)
+        status = serve_staples_load(from->staples, &staples, &err);
+    if (status == LR_OK)
+        status = serve_tickets_read(from->tickets, &keys, &err);
+    if (status == LR_OK)
+        status = serve_tickets_use(from->tickets, keys, &err);
     if (status == LR_OK) /* a certificate made in memory stays */
         status = lr_server_publish(from->server, from_files ? identity.context : NULL,
                                    identity.names, &err);
     serve_identity_drop(&identity);
-    say_reload(from->options, status == LR_OK ? NULL : &err);
+    if (status == LR_OK)
+        serve_staples_swap(from->staples, staples);
+    else
+        serve_staples_drop(staples);
+    say_reload(from, status == LR_OK ? NULL : &err);
 }
 
 static void *take_signals(void *arg)
@@ -91,7 +102,7 @@ static int exit_code(lr_status status)
     if (status == LR_ERING)
         return SERVE_EXIT_NO_RING;
     if (status == LR_EOPTION || status == LR_EFILE || status == LR_ECERTIFICATE ||
-        status == LR_EKEY || status == LR_EADDRESS)
+        status == LR_EKEY || status == LR_EADDRESS || status == LR_EOCSP)
         return SERVE_EXIT_OPTION;
     return SERVE_EXIT_FAILED;
 }
@@ -100,13 +111,28 @@ static int exit_code(lr_status status)
 typedef struct program {
     const serve_options *options;
     serve_identity identity;
+    serve_tickets *tickets;
     access_log *log;
     lr_http_demo *demo;
     lr_proxy *proxy;
+    serve_staples *staples;
     lr_workers *workers;
     lr_server *server;
     serve_stats *stats;
 } program;
+
+/* A key opens for as long as the last ticket that it sealed lives, and five minutes more. */
+static uint32_t ticket_keep_s(const serve_options *options)
+{
+    uint64_t keep_s = (uint64_t)options->ticket_lifetime_s + 300, most_s;
+
+    if (options->ticket_lifetime_s == 0)
+        return 0;
+    if (options->ticket_keys || options->ticket_rotation_s == LR_NONE)
+        return (uint32_t)keep_s;
+    most_s = 13 * (uint64_t)(options->ticket_rotation_s ? options->ticket_rotation_s : 43200);
+    return (uint32_t)(keep_s < most_s ? keep_s : most_s);
+}
 
 static lr_status make_workers(program *p, lr_error *err)
 {
@@ -116,7 +142,10 @@ static lr_status make_workers(program *p, lr_error *err)
                                   .pin = options->pin,
                                   .ring = options->ring,
                                   .log_level = options->log_level,
-                                  .stall_threshold_ms = options->stall_threshold_ms};
+                                  .stall_threshold_ms = options->stall_threshold_ms,
+                                  .ticket_rotation_s =
+                                      options->ticket_keys ? LR_NONE : options->ticket_rotation_s,
+                                  .ticket_keep_s = ticket_keep_s(options)};
 
     return lr_workers_new(&workers, &p->workers, err);
 }
@@ -172,13 +201,15 @@ static lr_status make_server(program *p, lr_error *err)
                                 .source_connections_burst = options->source_connections_burst,
                                 .source_handshakes_per_s = options->source_handshakes_per_s,
                                 .source_handshakes_burst = options->source_handshakes_burst};
-    lr_handlers with_preface;
+    lr_handlers with_preface, with_staples;
     lr_status status;
 
     if (p->demo)
         lr_http_demo_serve(p->demo, &server);
     if (p->proxy)
         serve_proxy_use(&server, &with_preface);
+    if (p->staples)
+        serve_staples_use(p->staples, &server, &with_staples);
     status = lr_server_new(p->workers, &server, &p->server, err);
     for (uint32_t i = 0; status == LR_OK && i < options->listen_count; i++) {
         const serve_listen *at = &options->listen[i];
@@ -221,7 +252,9 @@ static lr_status run(signals *from, lr_error *err)
         (void)snprintf(err->text, sizeof(err->text), "no thread for signals: %s", strerror(error));
         return LR_ESYSTEM;
     }
-    status = lr_workers_start(workers, err);
+    status = serve_staples_start(from->staples, err);
+    if (status == LR_OK)
+        status = lr_workers_start(workers, err);
     if (status == LR_OK) {
         say_listening(from);
         lr_workers_join(workers);
@@ -229,6 +262,7 @@ static lr_status run(signals *from, lr_error *err)
     atomic_store(&from->over, true);
     (void)pthread_kill(thread, SIGTERM);
     (void)pthread_join(thread, NULL);
+    serve_staples_stop(from->staples);
     return status;
 }
 
@@ -254,10 +288,24 @@ static lr_status make_stats(program *p, lr_error *err)
     return status;
 }
 
+static void say_right(const program *p)
+{
+    printf("the configuration is right: listeners=%u certificates=%u workers=%u ring=%s",
+           p->options->listen_count, p->options->cert_count, lr_workers_count(p->workers),
+           lr_workers_ring(p->workers));
+    if (p->tickets)
+        printf(" ticket_keys=%u", serve_tickets_count(p->tickets));
+    (void)putchar('\n');
+}
+
 static lr_status make_and_run(program *p, signals *from, lr_error *err)
 {
     lr_status status = serve_identity_make(p->options, &p->identity, err);
 
+    if (status == LR_OK)
+        status = serve_tickets_open(p->options, &p->tickets, err);
+    if (status == LR_OK)
+        status = serve_staples_make(p->options, &p->staples, err);
     if (status == LR_OK)
         status = make_site(p, err);
     if (status == LR_OK)
@@ -267,9 +315,7 @@ static lr_status make_and_run(program *p, signals *from, lr_error *err)
     if (status != LR_OK)
         return status;
     if (p->options->check_config) {
-        printf("the configuration is right: listeners=%u certificates=%u workers=%u ring=%s\n",
-               p->options->listen_count, p->options->cert_count, lr_workers_count(p->workers),
-               lr_workers_ring(p->workers));
+        say_right(p);
         return LR_OK;
     }
     status = make_server(p, err);
@@ -277,7 +323,11 @@ static lr_status make_and_run(program *p, signals *from, lr_error *err)
         status = lr_server_publish(p->server, NULL, p->identity.names, err);
     if (status == LR_OK && p->options->stats)
         status = make_stats(p, err);
+    if (status == LR_OK && p->tickets)
+        status = serve_tickets_start(p->tickets, p->workers, err);
+    from->tickets = p->tickets;
     from->stats = p->stats;
+    from->staples = p->staples;
     from->workers = p->workers;
     from->server = p->server;
     from->log = p->log;
@@ -295,7 +345,9 @@ static int serve(const serve_options *options)
     status = make_and_run(&p, &from, &err);
     lr_server_free(p.server);
     serve_stats_close(p.stats);
+    serve_tickets_close(p.tickets);
     lr_workers_free(p.workers);
+    serve_staples_free(p.staples);
     serve_proxy_free(p.proxy);
     lr_http_demo_free(p.demo);
     access_log_close(p.log);

@@ -25,8 +25,9 @@ enum { HEAD_SIZE = 2048 };
 
 typedef struct lookup {
     char host[256], port[6];
-    struct addrinfo *found; /* written before done_fd is raised */
+    struct addrinfo *found; /* this and error: written before is_done */
     int error;              /* of getaddrinfo() */
+    _Atomic bool is_done;   /* by the thread that looks up, before it raises done_fd */
     int done_fd;
     _Atomic int holders; /* of the two threads; the last one frees it */
 } lookup;
@@ -95,6 +96,7 @@ static void *look_up(void *arg)
     if (l->error == EAI_ADDRFAMILY || l->error == EAI_NONAME) /* ::1 where nothing else is IPv6 */
         l->error = getaddrinfo(l->host, l->port, &(struct addrinfo){.ai_socktype = SOCK_STREAM},
                                &l->found);
+    atomic_store_explicit(&l->is_done, true, memory_order_release);
     (void)eventfd_write(l->done_fd, 1);
     leave_lookup(l);
     return NULL;
@@ -177,7 +179,7 @@ static lr_status reach(fetch *f, const ocsp_url *url)
     if (status != LR_OK)
         return status;
     status = wait_for(f, l->done_fd, POLLIN, "its name was not found in time");
-    if (status == LR_OK)
+    if (status == LR_OK && atomic_load_explicit(&l->is_done, memory_order_acquire))
         status = connect_any(f, l);
     leave_lookup(l);
     return status;

@@ -70,7 +70,10 @@ static lr_context_options common(const serve_options *options)
                                   .renegotiation_window_s = options->renegotiation_window_s,
                                   .profile = options->profile,
                                   .crl_files = options->crl_files,
-                                  .crl_file_count = options->crl_count};
+                                  .crl_file_count = options->crl_count,
+                                  .tickets = options->no_tickets ? LR_OFF : LR_DEFAULT,
+                                  .ticket_count = options->ticket_count,
+                                  .session_lifetime_s = options->ticket_lifetime_s};
 
     return context;
 }

@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* tools/serve_options.c: one table has every option of lockring-serve: its name, what it takes, how
- * it is read and its help. An option that a later version will have stands there without a reader
- * and is refused by its name, so that a script never believes that it was heeded. */
+ * it is read and its help. serve_values.c reads the values. */
 #include "tools/serve_options.h"
 
 #include "proto/proxy.h"
+#include "tools/serve_values.h"
 
 #include <errno.h>
 #include <getopt.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,9 +16,11 @@ enum {
     WORKERS_MAX = 256,
     FRAGMENT_MIN = 512,
     FRAGMENT_MAX = 16384,
-    RATE_MAX = 1000000,
     RENEGOTIATIONS_MAX = 64,
     RENEGOTIATION_S_MAX = 604800,
+    TICKET_LIFETIME_MAX_S = 604800,
+    TICKET_ROTATION_MAX_S = 31536000,
+    TICKETS_MAX = 4,
     NODE4_HANDSHAKE_TIMEOUT_MS = 120000,
     OPTION_FIRST = 256 /* what getopt_long returns for the first of the table */
 };
@@ -27,96 +28,9 @@ enum {
 #define MS_MAX (LR_NONE - 1) /* LR_NONE is not a number of milliseconds */
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
 
-__attribute__((format(printf, 1, 2))) static bool wrong(const char *format, ...)
-{
-    va_list args;
-
-    (void)fputs("lockring-serve: ", stderr);
-    va_start(args, format);
-    (void)vfprintf(stderr, format, args);
-    va_end(args);
-    (void)fputc('\n', stderr);
-    return false;
-}
-
 static bool not_available(const char *name, const char *value)
 {
-    return wrong("%s: '%s' is not available in this version", name, value);
-}
-
-/* Decimal digits and nothing else. */
-static bool read_number(const char *name, const char *value, uint64_t min, uint64_t max,
-                        uint32_t *out)
-{
-    uint64_t number;
-    char *end;
-
-    errno = 0;
-    number = strtoull(value, &end, 10);
-    if (*value < '0' || *value > '9' || *end != '\0' || errno != 0 || number < min || number > max)
-        return wrong("%s: '%s' is not a number from %llu to %llu", name, value,
-                     (unsigned long long)min, (unsigned long long)max);
-    *out = (uint32_t)number;
-    return true;
-}
-
-typedef struct word {
-    const char *text;
-    int value;
-} word;
-
-static bool read_word(const char *name, const char *value, const word *words, size_t count,
-                      int *out)
-{
-    char all[80];
-    size_t len = 0;
-
-    for (size_t i = 0; i < count; i++) {
-        if (strcmp(words[i].text, value) == 0) {
-            *out = words[i].value;
-            return true;
-        }
-        len += (size_t)snprintf(all + len, sizeof(all) - len, "%s%s", i > 0 ? ", " : "",
-                                words[i].text);
-    }
-    return wrong("%s: '%s' is none of %s", name, value, all);
-}
-
-/* The PORT behind a colon. */
-static bool read_port(const char *name, const char *value, const char *digits, uint16_t *out)
-{
-    unsigned long port = strtoul(digits, NULL, 10);
-
-    if (*digits == '\0' || strlen(digits) > 5 || strspn(digits, "0123456789") != strlen(digits) ||
-        port > UINT16_MAX)
-        return wrong("%s: '%s' has no port from 0 to 65535", name, value);
-    *out = (uint16_t)port;
-    return true;
-}
-
-/* HOST:PORT, where an IPv6 address stands in brackets; an empty host is every address. */
-static bool read_host_port(serve_listen *listen, const char *name, const char *value)
-{
-    const char *colon = strrchr(value, ':'), *host = value;
-    size_t len;
-
-    if (!colon)
-        return wrong("%s: '%s' is not HOST:PORT", name, value);
-    len = (size_t)(colon - value);
-    if (len >= 2 && host[0] == '[' && host[len - 1] == ']') {
-        host++;
-        len -= 2;
-        if (len == 0)
-            return wrong("%s: '%s' has no address in its brackets", name, value);
-    } else if (memchr(host, ':', len)) {
-        return wrong("%s: '%s' needs brackets around an IPv6 address, [::1]:8443", name, value);
-    }
-    if (len > SERVE_HOST_MAX)
-        return wrong("%s: '%.80s...' has a host of more than %d bytes", name, value,
-                     SERVE_HOST_MAX);
-    memcpy(listen->host, host, len);
-    listen->host[len] = '\0';
-    return read_port(name, value, colon + 1, &listen->port);
+    return serve_wrong("%s: '%s' is not available in this version", name, value);
 }
 
 static bool read_listen(serve_options *out, const char *name, const char *value)
@@ -124,29 +38,31 @@ static bool read_listen(serve_options *out, const char *name, const char *value)
     serve_listen *listen = &out->listen[out->listen_count];
 
     if (out->listen_count == SERVE_LISTEN_MAX)
-        return wrong("%s: '%s' is one too many, there may be %d", name, value, SERVE_LISTEN_MAX);
+        return serve_wrong("%s: '%s' is one too many, there may be %d", name, value,
+                           SERVE_LISTEN_MAX);
     listen->text = value;
     out->listen_count++;
     if (strncmp(value, "unix:", 5) != 0)
-        return read_host_port(listen, name, value);
+        return serve_read_host_port(listen, name, value);
     if (value[5] == '\0')
-        return wrong("%s: '%s' has no path", name, value);
+        return serve_wrong("%s: '%s' has no path", name, value);
     if (strlen(value + 5) > SERVE_PATH_MAX)
-        return wrong("%s: '%s' has a path of more than %d bytes", name, value, SERVE_PATH_MAX);
+        return serve_wrong("%s: '%s' has a path of more than %d bytes", name, value,
+                           SERVE_PATH_MAX);
     listen->path = value + 5;
     return true;
 }
 
 static bool read_workers(serve_options *out, const char *name, const char *value)
 {
-    return read_number(name, value, 1, WORKERS_MAX, &out->worker_count);
+    return serve_read_number(name, value, 1, WORKERS_MAX, &out->worker_count);
 }
 
 static bool read_pin(serve_options *out, const char *name, const char *value)
 {
-    static const word words[] = {{"auto", LR_DEFAULT}, {"off", LR_OFF}};
+    static const serve_word words[] = {{"auto", LR_DEFAULT}, {"off", LR_OFF}};
     int pin = LR_DEFAULT;
-    bool ok = read_word(name, value, words, COUNT_OF(words), &pin);
+    bool ok = serve_read_word(name, value, words, COUNT_OF(words), &pin);
 
     out->pin = (lr_toggle)pin;
     return ok;
@@ -154,10 +70,10 @@ static bool read_pin(serve_options *out, const char *name, const char *value)
 
 static bool read_ring(serve_options *out, const char *name, const char *value)
 {
-    static const word words[] = {
+    static const serve_word words[] = {
         {"auto", LR_RING_AUTO}, {"uring", LR_RING_URING}, {"epoll", LR_RING_EPOLL}};
     int ring = LR_RING_AUTO;
-    bool ok = read_word(name, value, words, COUNT_OF(words), &ring);
+    bool ok = serve_read_word(name, value, words, COUNT_OF(words), &ring);
 
     out->ring = (lr_ring_choice)ring;
     return ok;
@@ -174,7 +90,8 @@ static bool read_share_port(serve_options *out, const char *name, const char *va
 static bool read_cert(serve_options *out, const char *name, const char *value)
 {
     if (out->cert_count == SERVE_PAIRS_MAX)
-        return wrong("%s: '%s' is one too many, there may be %d", name, value, SERVE_PAIRS_MAX);
+        return serve_wrong("%s: '%s' is one too many, there may be %d", name, value,
+                           SERVE_PAIRS_MAX);
     out->cert_files[out->cert_count++] = value;
     return true;
 }
@@ -182,8 +99,26 @@ static bool read_cert(serve_options *out, const char *name, const char *value)
 static bool read_key(serve_options *out, const char *name, const char *value)
 {
     if (out->key_count == SERVE_PAIRS_MAX)
-        return wrong("%s: '%s' is one too many, there may be %d", name, value, SERVE_PAIRS_MAX);
+        return serve_wrong("%s: '%s' is one too many, there may be %d", name, value,
+                           SERVE_PAIRS_MAX);
     out->key_files[out->key_count++] = value;
+    return true;
+}
+
+static bool read_ocsp_file(serve_options *out, const char *name, const char *value)
+{
+    if (out->ocsp_count == SERVE_PAIRS_MAX)
+        return serve_wrong("%s: '%s' is one too many, there may be %d", name, value,
+                           SERVE_PAIRS_MAX);
+    out->ocsp_files[out->ocsp_count++] = value;
+    return true;
+}
+
+static bool read_ocsp(serve_options *out, const char *name, const char *value)
+{
+    (void)name;
+    (void)value;
+    out->ocsp = true;
     return true;
 }
 
@@ -212,7 +147,8 @@ static bool read_ca(serve_options *out, const char *name, const char *value)
 static bool read_crl(serve_options *out, const char *name, const char *value)
 {
     if (out->crl_count == SERVE_CRLS_MAX)
-        return wrong("%s: '%s' is one too many, there may be %d", name, value, SERVE_CRLS_MAX);
+        return serve_wrong("%s: '%s' is one too many, there may be %d", name, value,
+                           SERVE_CRLS_MAX);
     out->crl_files[out->crl_count++] = value;
     return true;
 }
@@ -235,9 +171,9 @@ static bool read_require_cert(serve_options *out, const char *name, const char *
 
 static bool read_profile(serve_options *out, const char *name, const char *value)
 {
-    static const word words[] = {{"modern", LR_PROFILE_MODERN}, {"node4", LR_PROFILE_NODE4}};
+    static const serve_word words[] = {{"modern", LR_PROFILE_MODERN}, {"node4", LR_PROFILE_NODE4}};
     int profile = LR_PROFILE_MODERN;
-    bool ok = read_word(name, value, words, COUNT_OF(words), &profile);
+    bool ok = serve_read_word(name, value, words, COUNT_OF(words), &profile);
 
     out->profile = (lr_profile)profile;
     return ok;
@@ -250,17 +186,18 @@ static bool read_sni(serve_options *out, const char *name, const char *value)
     char *copy, *cert, *key, *ca;
 
     if (out->name_count == SERVE_NAMES_MAX)
-        return wrong("%s: '%s' is one too many, there may be %d", name, value, SERVE_NAMES_MAX);
+        return serve_wrong("%s: '%s' is one too many, there may be %d", name, value,
+                           SERVE_NAMES_MAX);
     copy = strdup(value);
     if (!copy)
-        return wrong("%s: '%s': out of memory", name, value);
+        return serve_wrong("%s: '%s': out of memory", name, value);
     cert = strchr(copy, '=');
     key = cert ? strchr(cert, ',') : NULL;
     ca = key ? strchr(key + 1, ',') : NULL;
     if (!key || cert == copy || key == cert + 1 || key[1] == '\0' || ca == key + 1 ||
         (ca && ca[1] == '\0')) {
         free(copy);
-        return wrong("%s: '%s' is not NAME=CERT,KEY[,CA]", name, value);
+        return serve_wrong("%s: '%s' is not NAME=CERT,KEY[,CA]", name, value);
     }
     *cert++ = *key++ = '\0';
     if (ca)
@@ -272,9 +209,9 @@ static bool read_sni(serve_options *out, const char *name, const char *value)
 
 static bool read_version(const char *name, const char *value, lr_tls_version *out)
 {
-    static const word words[] = {{"1.2", LR_TLS_1_2}, {"1.3", LR_TLS_1_3}};
+    static const serve_word words[] = {{"1.2", LR_TLS_1_2}, {"1.3", LR_TLS_1_3}};
     int version = LR_TLS_DEFAULT;
-    bool ok = read_word(name, value, words, COUNT_OF(words), &version);
+    bool ok = serve_read_word(name, value, words, COUNT_OF(words), &version);
 
     *out = (lr_tls_version)version;
     return ok;
@@ -314,10 +251,10 @@ static bool read_ciphers(serve_options *out, const char *name, const char *value
 
 static bool read_handler(serve_options *out, const char *name, const char *value)
 {
-    static const word words[] = {
+    static const serve_word words[] = {
         {"http", SERVE_HTTP}, {"echo", SERVE_ECHO}, {"discard", SERVE_DISCARD}};
     int handler = SERVE_HTTP;
-    bool ok = read_word(name, value, words, COUNT_OF(words), &handler);
+    bool ok = serve_read_word(name, value, words, COUNT_OF(words), &handler);
 
     out->handler = (serve_handler)handler;
     return ok;
@@ -341,17 +278,17 @@ static bool read_fragment(serve_options *out, const char *name, const char *valu
 {
     if (strncmp(value, "ramp:", 5) == 0 || strcmp(value, "cwnd") == 0)
         return not_available(name, value);
-    return read_number(name, value, FRAGMENT_MIN, FRAGMENT_MAX, &out->fragment_size_max);
+    return serve_read_number(name, value, FRAGMENT_MIN, FRAGMENT_MAX, &out->fragment_size_max);
 }
 
 static bool read_handshake_timeout(serve_options *out, const char *name, const char *value)
 {
-    return read_number(name, value, 1, MS_MAX, &out->handshake_timeout_ms);
+    return serve_read_number(name, value, 1, MS_MAX, &out->handshake_timeout_ms);
 }
 
 static bool read_idle_timeout(serve_options *out, const char *name, const char *value)
 {
-    bool ok = read_number(name, value, 0, MS_MAX, &out->idle_timeout_ms);
+    bool ok = serve_read_number(name, value, 0, MS_MAX, &out->idle_timeout_ms);
 
     if (out->idle_timeout_ms == 0)
         out->idle_timeout_ms = LR_NONE;
@@ -360,60 +297,39 @@ static bool read_idle_timeout(serve_options *out, const char *name, const char *
 
 static bool read_drain_timeout(serve_options *out, const char *name, const char *value)
 {
-    return read_number(name, value, 0, MS_MAX, &out->drain_timeout_ms);
+    return serve_read_number(name, value, 0, MS_MAX, &out->drain_timeout_ms);
 }
 
 static bool read_max_connections(serve_options *out, const char *name, const char *value)
 {
-    return read_number(name, value, 1, LR_NONE - 1, &out->connection_count_max);
+    return serve_read_number(name, value, 1, LR_NONE - 1, &out->connection_count_max);
 }
 
 static bool read_max_half_open(serve_options *out, const char *name, const char *value)
 {
-    return read_number(name, value, 1, LR_NONE - 1, &out->half_open_max);
+    return serve_read_number(name, value, 1, LR_NONE - 1, &out->half_open_max);
 }
 
 static bool read_write_timeout(serve_options *out, const char *name, const char *value)
 {
-    return read_number(name, value, 0, MS_MAX, &out->write_timeout_ms);
+    return serve_read_number(name, value, 0, MS_MAX, &out->write_timeout_ms);
 }
 
 static bool read_lifetime(serve_options *out, const char *name, const char *value)
 {
-    return read_number(name, value, 0, MS_MAX, &out->lifetime_ms);
-}
-
-/* RATE or RATE/BURST. */
-static bool read_rate(const char *name, const char *value, uint32_t *rate, uint32_t *burst)
-{
-    unsigned long long numbers[2] = {0, 0};
-    char *end;
-
-    for (int i = 0; i < 2; i++) {
-        const char *digits = i == 0 ? value : end + 1;
-
-        if (i == 1 && *end == '\0')
-            break;
-        errno = 0;
-        numbers[i] = strtoull(digits, &end, 10);
-        if (*digits < '0' || *digits > '9' || errno != 0 || numbers[i] < 1 ||
-            numbers[i] > RATE_MAX || (*end != '\0' && (i == 1 || *end != '/')))
-            return wrong("%s: '%s' is not RATE or RATE/BURST, each from 1 to %d", name, value,
-                         RATE_MAX);
-    }
-    *rate = (uint32_t)numbers[0];
-    *burst = (uint32_t)numbers[1];
-    return true;
+    return serve_read_number(name, value, 0, MS_MAX, &out->lifetime_ms);
 }
 
 static bool read_source_connections(serve_options *out, const char *name, const char *value)
 {
-    return read_rate(name, value, &out->source_connections_per_s, &out->source_connections_burst);
+    return serve_read_rate(name, value, &out->source_connections_per_s,
+                           &out->source_connections_burst);
 }
 
 static bool read_source_handshakes(serve_options *out, const char *name, const char *value)
 {
-    return read_rate(name, value, &out->source_handshakes_per_s, &out->source_handshakes_burst);
+    return serve_read_rate(name, value, &out->source_handshakes_per_s,
+                           &out->source_handshakes_burst);
 }
 
 /* COUNT/SECONDS; a count of 0 refuses all. */
@@ -427,12 +343,12 @@ static bool read_renegotiation(serve_options *out, const char *name, const char 
         errno = 0;
         numbers[i] = strtoull(digits, &end, 10);
         if (*digits < '0' || *digits > '9' || errno != 0 || *end != (i == 0 ? '/' : '\0'))
-            return wrong("%s: '%s' is not COUNT/SECONDS", name, value);
+            return serve_wrong("%s: '%s' is not COUNT/SECONDS", name, value);
         digits = end + 1;
     }
     if (numbers[0] > RENEGOTIATIONS_MAX || numbers[1] < 1 || numbers[1] > RENEGOTIATION_S_MAX)
-        return wrong("%s: '%s' is not 0..%d in 1..%d seconds", name, value, RENEGOTIATIONS_MAX,
-                     RENEGOTIATION_S_MAX);
+        return serve_wrong("%s: '%s' is not 0..%d in 1..%d seconds", name, value,
+                           RENEGOTIATIONS_MAX, RENEGOTIATION_S_MAX);
     out->renegotiation_count = numbers[0] != 0 ? (uint32_t)numbers[0] : LR_NONE;
     out->renegotiation_window_s = (uint32_t)numbers[1];
     return true;
@@ -440,7 +356,48 @@ static bool read_renegotiation(serve_options *out, const char *name, const char 
 
 static bool read_stall_threshold(serve_options *out, const char *name, const char *value)
 {
-    return read_number(name, value, 0, MS_MAX, &out->stall_threshold_ms);
+    return serve_read_number(name, value, 0, MS_MAX, &out->stall_threshold_ms);
+}
+
+/* serve_tickets_open() reads it. */
+static bool read_ticket_keys(serve_options *out, const char *name, const char *value)
+{
+    static const char haproxy[] = "haproxy:";
+
+    out->ticket_keys_haproxy = strncmp(value, haproxy, sizeof(haproxy) - 1) == 0;
+    out->ticket_keys = out->ticket_keys_haproxy ? value + sizeof(haproxy) - 1 : value;
+    return *out->ticket_keys != '\0' || serve_wrong("%s: '%s' names no file", name, value);
+}
+
+static bool read_ticket_lifetime(serve_options *out, const char *name, const char *value)
+{
+    return serve_read_number(name, value, 1, TICKET_LIFETIME_MAX_S, &out->ticket_lifetime_s);
+}
+
+static bool read_ticket_rotation(serve_options *out, const char *name, const char *value)
+{
+    bool ok = serve_read_number(name, value, 0, TICKET_ROTATION_MAX_S, &out->ticket_rotation_s);
+
+    if (out->ticket_rotation_s == 0)
+        out->ticket_rotation_s = LR_NONE;
+    return ok;
+}
+
+static bool read_ticket_count(serve_options *out, const char *name, const char *value)
+{
+    bool ok = serve_read_number(name, value, 0, TICKETS_MAX, &out->ticket_count);
+
+    if (out->ticket_count == 0)
+        out->ticket_count = LR_NONE;
+    return ok;
+}
+
+static bool read_no_tickets(serve_options *out, const char *name, const char *value)
+{
+    (void)name;
+    (void)value;
+    out->no_tickets = true;
+    return true;
 }
 
 /* serve_stats_open() judges it. */
@@ -457,9 +414,10 @@ static bool read_proxy_protocol(serve_options *out, const char *name, const char
     const char *reason;
 
     if (!lr_proxy_sender_read(value, &sender, &reason))
-        return wrong("%s: '%.80s' %s", name, value, reason);
+        return serve_wrong("%s: '%.80s' %s", name, value, reason);
     if (out->proxy_sender_count == SERVE_SENDERS_MAX)
-        return wrong("%s: '%s' is one too many, there may be %d", name, value, SERVE_SENDERS_MAX);
+        return serve_wrong("%s: '%s' is one too many, there may be %d", name, value,
+                           SERVE_SENDERS_MAX);
     out->proxy_senders[out->proxy_sender_count++] = value;
     return true;
 }
@@ -474,13 +432,13 @@ static bool read_check_config(serve_options *out, const char *name, const char *
 
 static bool read_log_level(serve_options *out, const char *name, const char *value)
 {
-    static const word words[] = {{"error", LR_LOG_ERROR},
-                                 {"warn", LR_LOG_WARN},
-                                 {"info", LR_LOG_INFO},
-                                 {"debug", LR_LOG_DEBUG},
-                                 {"off", LR_LOG_OFF}};
+    static const serve_word words[] = {{"error", LR_LOG_ERROR},
+                                       {"warn", LR_LOG_WARN},
+                                       {"info", LR_LOG_INFO},
+                                       {"debug", LR_LOG_DEBUG},
+                                       {"off", LR_LOG_OFF}};
     int level = LR_LOG_WARN;
-    bool ok = read_word(name, value, words, COUNT_OF(words), &level);
+    bool ok = serve_read_word(name, value, words, COUNT_OF(words), &level);
 
     out->log_level = (lr_log_level)level;
     return ok;
@@ -490,7 +448,7 @@ static const struct option_row {
     const char *name;
     const char *takes; /* null: no value */
     bool (*read)(serve_options *out, const char *name, const char *value);
-    const char *help; /* null: not available in this version */
+    const char *help;
 } rows[] = {
     {"--listen", "HOST:PORT|unix:PATH", read_listen,
      "repeatable; default 127.0.0.1:8443; IPv6 in brackets;\n"
@@ -505,6 +463,12 @@ static const struct option_row {
      "kind of key; without it a certificate is made in memory\n"
      "for localhost"},
     {"--key", "FILE", read_key, "PEM, the private key of the --cert of the same rank"},
+    {"--ocsp-file", "FILE", read_ocsp_file,
+     "the OCSP response, in DER, that is stapled to the --cert\n"
+     "of the same rank; '-': none; read again when it changes"},
+    {"--ocsp", NULL, read_ocsp,
+     "ask the responders that the certificates name, by\n"
+     "themselves and in time, and staple what they say"},
     {"--passphrase-file", "FILE", read_passphrase_file,
      "its first line opens the keys that are encrypted"},
     {"--pkcs12", "FILE", read_pkcs12,
@@ -528,6 +492,20 @@ static const struct option_row {
     {"--alpn", "LIST", read_alpn,
      "protocols in the server's order, h2,http/1.1; default\n"
      "http/1.1 for http, else none"},
+    {"--renegotiation", "COUNT/SECONDS", read_renegotiation,
+     "that a client of TLS 1.2 may begin; the next one ends its\nconnection; default 0: each is "
+     "refused; node4 3/600"},
+    {"--ticket-keys", "[haproxy:]FILE", read_ticket_keys,
+     "share tickets with the servers that have the same file,\n"
+     "or directory of files: keys of lockring-keys or nginx,\n"
+     "or HAProxy's; read again when it changes"},
+    {"--ticket-lifetime", "S", read_ticket_lifetime,
+     "a session is resumed for so long; default 7200, node4 300"},
+    {"--ticket-rotation", "S", read_ticket_rotation,
+     "the keys that are not from a file are replaced so often;\n0: never; default 43200"},
+    {"--ticket-count", "N", read_ticket_count,
+     "tickets of a full handshake of TLS 1.3, 0 to 4; default 2"},
+    {"--no-tickets", NULL, read_no_tickets, "no session is resumed"},
     {"--handler", "http|echo|discard", read_handler, "default http"},
     {"--root", "DIR", read_root, "http: files under /"},
     {"--access-log", "FILE", read_access_log,
@@ -564,14 +542,6 @@ static const struct option_row {
     {"--log-level", "LEVEL", read_log_level, "error, warn, info, debug or off; default warn"},
     {"--version", NULL, NULL, "what this is and what it contains"},
     {"--help", NULL, NULL, "this"},
-    {"--ticket-keys", "FILE", NULL, NULL},
-    {"--ticket-lifetime", "S", NULL, NULL},
-    {"--ticket-rotation", "S", NULL, NULL},
-    {"--ticket-count", "N", NULL, NULL},
-    {"--no-tickets", NULL, NULL, NULL},
-    {"--renegotiation", "COUNT/SECONDS", read_renegotiation,
-     "that a client of TLS 1.2 may begin; the next one ends its\nconnection; default 0: each is "
-     "refused; node4 3/600"},
 };
 
 static void print_help(void)
@@ -582,8 +552,6 @@ static void print_help(void)
         const char *line = rows[i].help;
         int width = 30;
 
-        if (!line)
-            continue;
         width -= printf("  %s %s", rows[i].name, rows[i].takes ? rows[i].takes : "");
         while (line) {
             const char *end = strchr(line, '\n');
@@ -593,24 +561,21 @@ static void print_help(void)
             width = 30;
         }
     }
-    printf(
-        "\nReady: 'listening on ADDRESS workers=N ring=NAME' on standard output, one line per\n"
-        "listener. SIGHUP: certificates and keys are read again and the access log is opened\n"
-        "again; if anything is wrong the old ones stay, and one line on standard error says so.\n\n"
-        "Exit status: 0 drained; 1 the system refuses something, such as a port in use; 2 a\n"
-        "wrong option or file; 3 no usable ring.\n");
+    printf("\nReady: 'listening on ADDRESS workers=N ring=NAME' on standard output, one line per\n"
+           "listener. SIGHUP: certificates, all keys and OCSP responses are read again and the\n"
+           "access log is opened again; if anything is wrong the old ones stay, and one line on\n"
+           "standard error says so.\n\n"
+           "Exit status: 0 drained; 1 the system refuses something, such as a port in use; 2 a\n"
+           "wrong option or file; 3 no usable ring.\n");
 }
 
-/* Long options without their dashes, and an end. Values of what is not available are never
- * missed: the option is refused as soon as it is seen. */
+/* Long options without their dashes, and an end. */
 static void make_long_options(struct option long_options[COUNT_OF(rows) + 1])
 {
     memset(long_options, 0, (COUNT_OF(rows) + 1) * sizeof(long_options[0]));
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
-        int has_value = rows[i].read ? required_argument : optional_argument;
-
         long_options[i].name = rows[i].name + 2;
-        long_options[i].has_arg = rows[i].takes ? has_value : no_argument;
+        long_options[i].has_arg = rows[i].takes ? required_argument : no_argument;
         long_options[i].val = OPTION_FIRST + (int)i;
     }
 }
@@ -621,35 +586,54 @@ static bool refuse(int code, char **argv)
     const char *given = argv[optind - 1];
 
     if (code == ':')
-        return wrong("%s: needs %s", rows[optopt - OPTION_FIRST].name,
-                     rows[optopt - OPTION_FIRST].takes);
-    if (optopt >= OPTION_FIRST && rows[optopt - OPTION_FIRST].help)
-        return wrong("%s: takes no value", rows[optopt - OPTION_FIRST].name);
+        return serve_wrong("%s: needs %s", rows[optopt - OPTION_FIRST].name,
+                           rows[optopt - OPTION_FIRST].takes);
     if (optopt >= OPTION_FIRST)
-        return wrong("%s is not available in this version", rows[optopt - OPTION_FIRST].name);
+        return serve_wrong("%s: takes no value", rows[optopt - OPTION_FIRST].name);
     if (optopt != 0)
-        return wrong("unknown option '-%c'", optopt);
-    return wrong("unknown option '%s'", given);
+        return serve_wrong("unknown option '-%c'", optopt);
+    return serve_wrong("unknown option '%s'", given);
+}
+
+static bool check_tickets(const serve_options *options)
+{
+    const char *name = options->ticket_keys         ? "--ticket-keys"
+                       : options->ticket_lifetime_s ? "--ticket-lifetime"
+                       : options->ticket_rotation_s ? "--ticket-rotation"
+                       : options->ticket_count      ? "--ticket-count"
+                                                    : NULL;
+
+    if (options->no_tickets && name)
+        return serve_wrong("--no-tickets: it goes with no %s", name);
+    if (options->ticket_keys && options->ticket_rotation_s)
+        return serve_wrong("--ticket-rotation: the keys of --ticket-keys '%s' are replaced by "
+                           "whoever writes it",
+                           options->ticket_keys);
+    return true;
 }
 
 static bool check_together(serve_options *out)
 {
     if (out->cert_count > out->key_count)
-        return wrong("--cert: '%s' needs --key FILE", out->cert_files[out->key_count]);
+        return serve_wrong("--cert: '%s' needs --key FILE", out->cert_files[out->key_count]);
     if (out->key_count > out->cert_count)
-        return wrong("--key: '%s' needs --cert FILE", out->key_files[out->cert_count]);
+        return serve_wrong("--key: '%s' needs --cert FILE", out->key_files[out->cert_count]);
+    if (out->ocsp_count > out->cert_count)
+        return serve_wrong("--ocsp-file: '%s' needs --cert FILE", out->ocsp_files[out->cert_count]);
     if (out->pkcs12_file && (out->cert_count != 0 || out->ca_file))
-        return wrong("--pkcs12: '%s' goes with no --cert, --key and --ca", out->pkcs12_file);
+        return serve_wrong("--pkcs12: '%s' goes with no --cert, --key and --ca", out->pkcs12_file);
     if (out->passphrase_file && out->key_count == 0 && !out->pkcs12_file && out->name_count == 0)
-        return wrong("--passphrase-file: '%s' needs --key FILE or --pkcs12 FILE",
-                     out->passphrase_file);
+        return serve_wrong("--passphrase-file: '%s' needs --key FILE or --pkcs12 FILE",
+                           out->passphrase_file);
     if (out->profile == LR_PROFILE_NODE4 && out->handshake_timeout_ms == 0)
         out->handshake_timeout_ms = NODE4_HANDSHAKE_TIMEOUT_MS;
     if (out->version_min == LR_TLS_1_3 && out->version_max == LR_TLS_1_2)
-        return wrong("--min-version: '1.3' is above --max-version '1.2'");
+        return serve_wrong("--min-version: '1.3' is above --max-version '1.2'");
     if (out->handler != SERVE_HTTP && (out->root || out->access_log))
-        return wrong("%s: '%s' is for --handler http", out->root ? "--root" : "--access-log",
-                     out->root ? out->root : out->access_log);
+        return serve_wrong("%s: '%s' is for --handler http", out->root ? "--root" : "--access-log",
+                           out->root ? out->root : out->access_log);
+    if (!check_tickets(out))
+        return false;
     if (!out->alpn && out->handler == SERVE_HTTP)
         out->alpn = "http/1.1";
     if (out->listen_count == 0)
@@ -660,10 +644,6 @@ static bool check_together(serve_options *out)
 /* One option of the table. SERVE_GO_ON: the next. */
 static int take(serve_options *out, const struct option_row *row, const char *value)
 {
-    if (!row->help) {
-        (void)wrong("%s is not available in this version", row->name);
-        return SERVE_EXIT_OPTION;
-    }
     if (row->read)
         return row->read(out, row->name, value) ? SERVE_GO_ON : SERVE_EXIT_OPTION;
     if (strcmp(row->name, "--version") == 0)
@@ -696,7 +676,7 @@ int serve_options_parse(serve_options *out, int argc, char **argv)
             return verdict;
     }
     if (optind < argc) {
-        (void)wrong("'%s' is not an option", argv[optind]);
+        (void)serve_wrong("'%s' is not an option", argv[optind]);
         return SERVE_EXIT_OPTION;
     }
     return check_together(out) ? SERVE_GO_ON : SERVE_EXIT_OPTION;

@@ -48,6 +48,9 @@ typedef struct serve_options {
     bool share_port;
     const char *cert_files[SERVE_PAIRS_MAX], *key_files[SERVE_PAIRS_MAX]; /* in pairs */
     uint32_t cert_count, key_count;
+    const char *ocsp_files[SERVE_PAIRS_MAX]; /* of the pairs, in their order; "-": none */
+    uint32_t ocsp_count;
+    bool ocsp;                   /* ask the responders of the certificates */
     const char *passphrase_file; /* of every key that is encrypted */
     const char *pkcs12_file;     /* instead of pairs and ca_file */
     const char *ca_file;
@@ -70,6 +73,9 @@ typedef struct serve_options {
     uint32_t source_connections_per_s, source_connections_burst;
     uint32_t source_handshakes_per_s, source_handshakes_burst;
     uint32_t renegotiation_count, renegotiation_window_s;
+    const char *ticket_keys; /* a file or a directory; null: the workers draw their own */
+    bool ticket_keys_haproxy, no_tickets;
+    uint32_t ticket_lifetime_s, ticket_rotation_s, ticket_count;
     uint32_t stall_threshold_ms;
     const char *stats;                            /* address of the stats listener; null: none */
     const char *proxy_senders[SERVE_SENDERS_MAX]; /* whose PROXY header is demanded and believed */

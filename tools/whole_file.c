@@ -104,11 +104,11 @@ static bool write_all(int fd, lr_slice bytes)
 }
 
 /* Owner and mode of the file that is replaced. First the owner: the mode is meant for him. */
-static bool take_over(int fd, const char *path, unsigned mode)
+static bool take_over(int fd, const char *path, unsigned mode, whole_file_way way)
 {
     struct stat old, made;
 
-    if (stat(path, &old) == 0 && fstat(fd, &made) == 0) {
+    if (way == WHOLE_FILE_UPDATE && stat(path, &old) == 0 && fstat(fd, &made) == 0) {
         mode = old.st_mode & 0777;
         if ((old.st_uid != made.st_uid || old.st_gid != made.st_gid) &&
             fchown(fd, old.st_uid, old.st_gid) != 0)
@@ -132,25 +132,28 @@ static void sync_folder(char *path)
     (void)close(fd);
 }
 
-lr_status whole_file_write(const char *path, lr_slice bytes, unsigned mode, bool replace,
+lr_status whole_file_write(const char *path, lr_slice bytes, unsigned mode, whole_file_way way,
                            lr_error *err)
 {
+    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
     char beside[PATH_SIZE];
     lr_status status = LR_OK;
     bool renamed = false;
     int fd;
 
-    if ((size_t)snprintf(beside, sizeof(beside), "%s.XXXXXX", path) >= sizeof(beside))
+    /* A name that begins with a dot: who reads all files of a folder leaves it out. */
+    if ((size_t)snprintf(beside, sizeof(beside), "%.*s.%s.XXXXXX", (int)(name - path), path,
+                         name) >= sizeof(beside))
         return fail(err, LR_EFILE, ENAMETOOLONG, path, strerror(ENAMETOOLONG));
     fd = mkostemp(beside, O_CLOEXEC);
     if (fd < 0)
         return fail_sys(err, path);
-    if (!take_over(fd, path, mode) || !write_all(fd, bytes) || fsync(fd) != 0)
+    if (!take_over(fd, path, mode, way) || !write_all(fd, bytes) || fsync(fd) != 0)
         status = fail_sys(err, path);
     (void)close(fd);
-    if (status == LR_OK && replace)
+    if (status == LR_OK && way != WHOLE_FILE_NEW)
         renamed = rename(beside, path) == 0;
-    if (status == LR_OK && !(replace ? renamed : link(beside, path) == 0))
+    if (status == LR_OK && !renamed && (way != WHOLE_FILE_NEW || link(beside, path) != 0))
         status = errno == EEXIST ? fail(err, LR_EFILE, EEXIST, path,
                                         "it is there already, and is not overwritten")
                                  : fail_sys(err, path);

@@ -17,10 +17,16 @@ lr_status whole_file_read(const char *path, size_t max, whole_file_kind kind, lr
                           lr_error *err);
 void whole_file_free(lr_slice bytes); /* an empty one is allowed */
 
+/* What becomes of a file that is there. */
+typedef enum whole_file_way {
+    WHOLE_FILE_NEW,     /* nothing: LR_EFILE */
+    WHOLE_FILE_REPLACE, /* it goes, and its owner and mode with it */
+    WHOLE_FILE_UPDATE   /* it keeps its owner and mode */
+} whole_file_way;
+
 /* Puts the bytes in the place of the file at once: whoever reads it has the old ones or the new
- * ones, also after a crash. A file that is there keeps its owner and mode; a new one gets mode.
- * replace false: LR_EFILE where there is one. */
-lr_status whole_file_write(const char *path, lr_slice bytes, unsigned mode, bool replace,
+ * ones, also after a crash. mode is that of a new one. */
+lr_status whole_file_write(const char *path, lr_slice bytes, unsigned mode, whole_file_way way,
                            lr_error *err);
 
 #endif

@@ -167,6 +167,7 @@ struct lr_conn {
 
     bool is_tls;
     bool renegotiating;            /* OPEN: a handshake is under way */
+    bool cert_requested;           /* it is the program's request for a certificate */
     uint8_t renegotiation_records; /* without data, that it has taken */
     bool send_armed;               /* sending belongs to the ring */
     bool fin_received;             /* nothing more will be received */

@@ -169,7 +169,10 @@ static bool advance_record(lr_conn *c, lr_slice *in)
         lr__conn_schedule_flush(c);
     }
     if (status == LR_OK) {
-        if (len == 0 && lr__engine_renegotiation(c->engine) != LR__RENEGOTIATION_NONE)
+        if (len == 0 && lr__engine_saw_key_answer(c->engine))
+            return true;
+        if (len == 0 && lr__engine_renegotiation(c->engine) != LR__RENEGOTIATION_NONE &&
+            !lr__engine_saw_key_update(c->engine))
             return lr__conn_take_renegotiation(c);
         if (len == 0)
             return lr__conn_count_unproductive(c);

@@ -32,7 +32,8 @@
     X(NEW_SESSION, "on_new_session")                                                               \
     X(ASK_CANCELLED, "on_ask_cancelled")                                                           \
     X(PREFACE, "on_preface")                                                                       \
-    X(POST, "post")
+    X(POST, "post")                                                                                \
+    X(PEER_CERT, "on_peer_cert")
 
 #define LR__HOOK_ENUM(name, text) LR__HOOK_##name,
 typedef enum lr__hook { LR__HOOKS(LR__HOOK_ENUM) LR__HOOK_COUNT } lr__hook;

@@ -166,7 +166,10 @@ void lr__conn_open_deadline(lr_conn *c)
     if (c->send_armed && now_ns >= after(c->send_ns, s->write_timeout_ms)) {
         lr_conn_abort(c, LR_EWRITE_TIMEOUT);
     } else if (c->renegotiating && now_ns >= after(c->renegotiation_ns, s->handshake_timeout_ms)) {
-        lr__conn_fail_as(c, LR_EHANDSHAKE_TIMEOUT, "the renegotiation took too long");
+        lr__conn_fail_as(c, LR_EHANDSHAKE_TIMEOUT,
+                         c->cert_requested
+                             ? "the client did not answer the request for its certificate in time"
+                             : "the renegotiation took too long");
     } else if (now_ns >= after(c->active_ns, s->idle_timeout_ms)) {
         /* Where the peer does not take what waits, or a stream has nothing to say, a polite end
          * would make what was cut look whole. */

@@ -29,6 +29,8 @@ static lr__table *table_new(lr_context *context, const lr_names *names, lr_toggl
         table_free(table);
         return NULL;
     }
+    if (context && context->node4)
+        table->names.newest_wins = true;
     return table;
 }
 

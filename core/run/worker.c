@@ -343,7 +343,7 @@ lr_status lr__worker_replica(lr_worker *w, lr_context *context, bool stores, lr_
             found = replica;
     }
     if (!found) {
-        LR_TRY(lr__replica_new(context, stores, &found, err));
+        LR_TRY(lr__replica_new(context, stores, lr__keys_keep_s(w), &found, err));
         lr__list_append(bucket, &found->node);
         found->not_after = lr_context_not_after(context);
         lr__stats_replica_came(w, found->not_after);

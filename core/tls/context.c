@@ -306,8 +306,14 @@ static lr_status load_peers(lr_context *context, const lr_context_options *optio
     bool node4 = options->profile == LR_PROFILE_NODE4;
     bool nobody =
         !options->ca_file && options->ca.len == 0 && context->trust.certificates.count == 0;
+    bool asks;
 
     context->request_cert = options->request_cert == LR_ON;
+    context->request_cert_later = options->request_cert_later == LR_ON;
+    asks = context->request_cert || context->request_cert_later;
+    if (context->request_cert && context->request_cert_later)
+        return lr__fail(err, LR_EOPTION,
+                        "request_cert_later: request_cert asks in the handshake already");
     context->reject_unauthorized = options->reject_unauthorized == LR_ON ||
                                    (options->reject_unauthorized == LR_DEFAULT && !node4);
     context->rsa_bits_min = node4 ? 1024 : 2048;
@@ -317,12 +323,10 @@ static lr_status load_peers(lr_context *context, const lr_context_options *optio
     if (context->verify_depth > LR__PEER_CHAIN_MAX)
         return lr__fail(err, LR_EOPTION, "verify_depth: %u is not in 1..%d", options->verify_depth,
                         LR__PEER_CHAIN_MAX);
-    LR_TRY(lr__trust_load(&context->trust, options,
-                          options->ca_system == LR_ON ||
-                              (options->ca_system == LR_DEFAULT && nobody && context->request_cert),
-                          err));
-    if (context->request_cert && context->reject_unauthorized &&
-        context->trust.authority_count == 0)
+    LR_TRY(lr__trust_load(
+        &context->trust, options,
+        options->ca_system == LR_ON || (options->ca_system == LR_DEFAULT && nobody && asks), err));
+    if (asks && context->reject_unauthorized && context->trust.authority_count == 0)
         return lr__fail(err, LR_EOPTION,
                         "request_cert: nobody is trusted, so that every client would be refused");
     return LR_OK;

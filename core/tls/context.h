@@ -50,7 +50,7 @@ struct lr_context {
     bool alpn_required;
     uint32_t fragment_size_max; /* 0: the server's */
     bool node4;                 /* LR_PROFILE_NODE4, for defaults that are no context's own */
-    bool request_cert, reject_unauthorized;
+    bool request_cert, request_cert_later, reject_unauthorized;
     uint32_t verify_depth, rsa_bits_min;
     lr__trust trust;
     lr__renegotiation_limit renegotiations;
@@ -75,18 +75,21 @@ void lr__context_chain_of(const lr_context *context, const struct lr__gate_choic
                           lr_slice *certificate, lr_slice *issuer);
 
 typedef struct lr__replica {
-    lr__list node;       /* in the worker's table of replicas */
-    lr__list idle;       /* in the worker's list of those that no connection uses */
-    uint32_t conn_count; /* that use it */
-    bool stale;          /* no new connection gets it */
-    lr_context *context; /* a reference */
-    bool stores;         /* for a server that stores sessions */
-    int64_t not_after;   /* lr_context_not_after(); by the worker */
+    lr__list node;               /* in the worker's table of replicas */
+    lr__list idle;               /* in the worker's list of those that no connection uses */
+    uint32_t conn_count;         /* that use it */
+    bool stale;                  /* no new connection gets it */
+    lr_context *context;         /* a reference */
+    bool stores;                 /* for a server that stores sessions */
+    uint32_t session_lifetime_s; /* that clients are told: the context's, or what keys allow */
+    int64_t not_after;           /* lr_context_not_after(); by the worker */
     struct WOLFSSL_CTX *ctx[LR__IDENTITY_MAX]; /* one for each identity */
     lr__crl_proof *crl_proofs;                 /* one for each list of the context's trust */
 } lr__replica;
 
-lr_status lr__replica_new(lr_context *context, bool stores, lr__replica **out, lr_error *err);
+/* keep_s: what is sealed opens at least so long; 0: nobody says. */
+lr_status lr__replica_new(lr_context *context, bool stores, uint32_t keep_s, lr__replica **out,
+                          lr_error *err);
 void lr__replica_free(lr__replica *replica);
 
 /* Makes an ECDSA P-256 key and a certificate for the names (core/tls/selfsign.c), both in DER, heap

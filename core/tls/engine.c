@@ -167,7 +167,7 @@ static lr_status apply_choice(WOLFSSL *ssl, const lr_context *context,
 lr_status lr__engine_begin_once(lr__engine *engine, lr__replica *replica,
                                 const lr__gate_choice *choice, lr_error *err)
 {
-    bool is_asked = replica->context->request_cert && !choice->is_trial;
+    bool is_asked = (replica->context->request_cert || engine->asks) && !choice->is_trial;
 
     if (replica->context->request_cert && choice->is_trial)
         lr__asking_skip(engine->ssl);
@@ -179,12 +179,13 @@ lr_status lr__engine_begin_once(lr__engine *engine, lr__replica *replica,
     engine->once->staple = choice->staple ? lr_bytes_retain(choice->staple) : NULL;
     engine->once->is_asked = is_asked;
     engine->once->asking.replica = replica;
+    engine->once->asking.reject = replica->context->reject_unauthorized;
     if (is_asked)
         lr__asking_begin(&engine->once->asking, engine->ssl);
     return LR_OK;
 }
 
-static void end_once(lr__engine *engine)
+void lr__engine_end_once(lr__engine *engine)
 {
     if (!engine->once)
         return;
@@ -255,21 +256,21 @@ void lr__engine_free(lr__engine *engine)
     if (!engine)
         return;
     wolfSSL_free(engine->ssl);
-    end_once(engine);
+    lr__engine_end_once(engine);
     lr__free(engine->again);
     lr__free_wiped(engine, sizeof(*engine));
 }
 
-static void begin_call(lr__engine *engine, lr_slice in)
+void lr__engine_begin_call(lr__engine *engine, lr_slice in)
 {
     engine->in = in;
     engine->record_taken = false;
-    engine->key_update = false;
+    engine->key_update = engine->key_answer = false;
     engine->new_keys = 0;
     engine->out_before = lr__buf_len(engine->out);
 }
 
-static lr_slice end_call(lr__engine *engine)
+lr_slice lr__engine_end_call(lr__engine *engine)
 {
     lr_slice in = engine->in;
 
@@ -371,7 +372,11 @@ bool lr__engine_is_peer_sound(const lr__engine *engine)
 {
     if (!engine->done && wolfSSL_session_reused(engine->ssl))
         return engine->sessions && engine->sessions->offered;
-    return !engine->once || !engine->once->is_asked || lr__asking_is_sound(&engine->once->asking);
+    if (!engine->once || !engine->once->is_asked)
+        return true;
+    if (engine->once->asking.later && wolfSSL_version(engine->ssl) == LR_TLS_1_3)
+        return lr__asking_is_proven(&engine->once->asking);
+    return lr__asking_is_sound(&engine->once->asking);
 }
 
 lr_status lr__engine_handshake(lr__engine *engine, lr_slice *in, lr_error *err)
@@ -379,9 +384,9 @@ lr_status lr__engine_handshake(lr__engine *engine, lr_slice *in, lr_error *err)
     int ret, native;
 
     LR_DCHECK(!engine->done);
-    begin_call(engine, *in);
+    lr__engine_begin_call(engine, *in);
     ret = wolfSSL_accept(engine->ssl);
-    *in = end_call(engine);
+    *in = lr__engine_end_call(engine);
     if (engine->once && engine->once->asking.refused)
         return refuse_peer(engine, err);
     /* Data under the keys of the handshake: wolfSSL takes it for early data if some was offered. */
@@ -418,13 +423,17 @@ lr_status lr__engine_read(lr__engine *engine, lr_slice *in, uint8_t *out, size_t
 
     LR_DCHECK(engine->done && cap >= 16384);
     *len = 0;
-    begin_call(engine, *in);
+    lr__engine_begin_call(engine, *in);
     ret = lr__engine_read_record(engine, out, (int)cap);
-    *in = end_call(engine);
+    *in = lr__engine_end_call(engine);
     if (engine->once && engine->once->asking.refused)
         return refuse_peer(engine, err);
-    if (engine->again && engine->again->phase == LR__RENEGOTIATION_BEGUN)
-        lr__engine_move_renegotiation(engine);
+    if (lr__engine_renegotiation(engine) == LR__RENEGOTIATION_BEGUN) {
+        if (!lr__engine_move_renegotiation(engine, ret))
+            return lr__engine_fail(engine, OUT_OF_ORDER_E, err, "client certificate");
+        if (lr__engine_is_turned_down(engine))
+            return fail_by_alert(engine, LR__ALERT_NO_RENEGOTIATION, err, "client certificate");
+    }
     if (ret > 0) {
         *len = (size_t)ret;
         return LR_OK;
@@ -447,7 +456,7 @@ lr_status lr__engine_write(lr__engine *engine, lr_slice bytes, lr_error *err)
     int ret;
 
     LR_DCHECK(engine->done && bytes.len > 0 && bytes.len <= lr__engine_fragment_max(engine));
-    begin_call(engine, lr_slice_of(NULL, 0));
+    lr__engine_begin_call(engine, lr_slice_of(NULL, 0));
     ret = wolfSSL_write(engine->ssl, bytes.bytes, (int)bytes.len);
     if (ret == (int)bytes.len)
         return LR_OK;
@@ -494,7 +503,7 @@ lr__peer *lr__engine_take_peer(lr__engine *engine)
     if (engine->once)
         engine->once->asking.peer = NULL;
     wolfSSL_SetCertCbCtx(engine->ssl, NULL);
-    end_once(engine);
+    lr__engine_end_once(engine);
     return peer;
 }
 

@@ -62,8 +62,9 @@ lr_status lr__engine_read(lr__engine *engine, lr_slice *in, uint8_t *out, size_t
 bool lr__engine_saw_key_update(const lr__engine *engine);
 
 /* In TLS 1.2, where the context allows it, a client may begin a handshake anew; data goes on both
- * ways meanwhile. Each is counted at its start, before wolfSSL has any of it: the one above the
- * limit fails the read that finds it with LR_ERENEGOTIATION. */
+ * ways meanwhile, as it does while a client is asked for its certificate. Each is counted at its
+ * start, before wolfSSL has any of it: the one above the limit fails the read that finds it with
+ * LR_ERENEGOTIATION. */
 typedef enum lr__renegotiation {
     LR__RENEGOTIATION_NONE,
     LR__RENEGOTIATION_BEGUN,
@@ -76,6 +77,17 @@ void lr__engine_set_clock(lr__engine *engine, const uint64_t *now_ns);
 lr__renegotiation lr__engine_renegotiation(const lr__engine *engine); /* after a read */
 /* DONE: what the client has shown of itself is *peer's, as by lr__engine_take_peer(). */
 lr_status lr__engine_end_renegotiation(lr__engine *engine, struct lr__peer **peer, lr_error *err);
+
+/* Asks an established connection for the client's certificate: in TLS 1.3 by a CertificateRequest,
+ * in TLS 1.2 by a renegotiation. LR_OK: it has BEGUN, and ends as above. LR_EOPTION, LR_EAGAIN,
+ * LR_ESTATE, LR_ENOTOFFERED: nothing was done. Other: failed. reject: as reject_unauthorized of a
+ * context. */
+lr_status lr__engine_request_cert(lr__engine *engine, bool reject, lr_error *err);
+
+/* TLS 1.3: new keys for what is written, and the peer is asked for its own unless it owes an answer
+ * already. LR_ESTATE: TLS 1.2. */
+lr_status lr__engine_update_keys(lr__engine *engine, lr_error *err);
+bool lr__engine_saw_key_answer(const lr__engine *engine); /* by the last read */
 
 /* Seals bytes (1..lr__engine_fragment_max()) as one record. */
 lr_status lr__engine_write(lr__engine *engine, lr_slice bytes, lr_error *err);

@@ -3,7 +3,9 @@
  *
  * A client of TLS 1.2 may begin one anew, where the context allows it. wolfSSL does it inside its
  * reading; here it is counted, bounded and watched from the outside: on_recv() of engine.c sees its
- * first record in clear, on_send() each answer. Belongs to one worker. */
+ * first record in clear, on_send() each answer. The program may begin one to ask for the client's
+ * certificate; in TLS 1.3 that is three messages of the client's (RFC 8446 4.6.2), with the same
+ * phases. Belongs to one worker. */
 #include "core/tls/engine_state.h"
 
 #include "core/base/check.h"
@@ -40,19 +42,29 @@ static bool expect_same_name(WOLFSSL *ssl)
     return wolfSSL_UseSNI(ssl, WOLFSSL_SNI_HOST_NAME, name, len) == WOLFSSL_SUCCESS;
 }
 
+/* False: no memory. */
+static bool make_again(lr__engine *engine)
+{
+    uint32_t count = engine->replica->context->renegotiations.count;
+
+    if (engine->again)
+        return true;
+    engine->again = lr__alloc_zero(1, sizeof(*engine->again) + count * sizeof(uint64_t));
+    if (!engine->again)
+        return false;
+    engine->again->window.at_ns = engine->again->at_ns;
+    return true;
+}
+
 /* The first record of a handshake behind the handshake, before wolfSSL has any of it. False: it is
  * one too many, or there is no memory. */
 bool lr__engine_admit_renegotiation(lr__engine *engine)
 {
     const lr__renegotiation_limit *limit = &engine->replica->context->renegotiations;
 
-    if (!engine->again) {
-        engine->again = lr__alloc_zero(1, sizeof(*engine->again) + limit->count * sizeof(uint64_t));
-        if (!engine->again) {
-            engine->out_failed = true;
-            return false;
-        }
-        engine->again->window.at_ns = engine->again->at_ns;
+    if (!make_again(engine)) {
+        engine->out_failed = true;
+        return false;
     }
     if (!engine->now_ns || !lr__window_take(&engine->again->window, *engine->now_ns,
                                             limit->window_s * UINT64_C(1000000000), limit->count)) {
@@ -111,26 +123,66 @@ lr_status lr__engine_fail_renegotiation(lr__engine *engine, lr_error *err)
     return LR_ERENEGOTIATION;
 }
 
+/* The program's request that is under way; null: there is none. */
+static lr__asking *asking_later(const lr__engine *engine)
+{
+    return engine->once && engine->once->asking.later ? &engine->once->asking : NULL;
+}
+
 /* Data in the middle of a renegotiation: wolfSSL's handshake stops for it, and the next call has it
  * without a byte more of input. */
 int lr__engine_read_record(lr__engine *engine, uint8_t *out, int cap)
 {
-    int ret = wolfSSL_read(engine->ssl, out, cap);
+    lr__asking *asking = asking_later(engine);
+    int ret, awaited = 0;
 
+    lr__proof_watch(asking ? &asking->proof : NULL);
+    ret = wolfSSL_read(engine->ssl, out, cap);
     if (ret <= 0 && lr__engine_renegotiation(engine) == LR__RENEGOTIATION_BEGUN &&
         wolfSSL_get_error(engine->ssl, ret) == APP_DATA_READY) {
         LR_DCHECK(engine->record_taken);
         ret = wolfSSL_read(engine->ssl, out, cap);
     }
+    lr__proof_watch(NULL);
+    if (engine->keys_asked && engine->key_update &&
+        wolfSSL_key_update_response(engine->ssl, &awaited) == 0 && awaited == 0) {
+        engine->keys_asked = false;
+        engine->key_answer = true;
+    }
     return ret;
 }
 
-void lr__engine_move_renegotiation(lr__engine *engine)
+/* The messages of an answer follow each other, without data or new keys between them (RFC 8446
+ * 4.6.2); wolfSSL 5.9.2 does not look. */
+static bool move_answer(lr__engine *engine, const lr__asking *asking, int ret)
 {
+    if (asking->proof.finished)
+        engine->again->phase = LR__RENEGOTIATION_DONE;
+    else if (asking->peer && (ret > 0 || engine->key_update))
+        return false;
+    return true;
+}
+
+bool lr__engine_move_renegotiation(lr__engine *engine, int ret)
+{
+    const lr__asking *asking = asking_later(engine);
+
+    if (wolfSSL_version(engine->ssl) == LR_TLS_1_3)
+        return move_answer(engine, asking, ret);
     if (!wolfSSL_is_init_finished(engine->ssl))
         engine->again->began = true;
     else if (engine->again->began)
         engine->again->phase = LR__RENEGOTIATION_DONE;
+    return true;
+}
+
+bool lr__engine_is_turned_down(lr__engine *engine)
+{
+    WOLFSSL_ALERT_HISTORY history = {{-1, -1}, {-1, -1}};
+
+    return asking_later(engine) && wolfSSL_version(engine->ssl) == LR_TLS_1_2 &&
+           wolfSSL_get_alert_history(engine->ssl, &history) == WOLFSSL_SUCCESS &&
+           history.last_rx.code == LR__ALERT_NO_RENEGOTIATION;
 }
 
 void lr__engine_set_clock(lr__engine *engine, const uint64_t *now_ns)
@@ -153,4 +205,96 @@ lr_status lr__engine_end_renegotiation(lr__engine *engine, lr__peer **peer, lr_e
         what = "renegotiation: client certificate";
     *peer = lr__engine_take_peer(engine);
     return what ? lr__engine_fail(engine, OUT_OF_ORDER_E, err, what) : LR_OK;
+}
+
+/* Nothing of it is left. */
+static lr_status unask(lr__engine *engine, lr_status status, lr_error *err, const char *what)
+{
+    lr__asking_skip(engine->ssl);
+    wolfSSL_SetCertCbCtx(engine->ssl, NULL);
+    lr__engine_end_once(engine);
+    engine->asks = false;
+    return lr__fail(err, status, "client certificate: %s", what);
+}
+
+static lr_status may_request(const lr__engine *engine, lr_error *err)
+{
+    const lr_context *context = engine->replica->context;
+    bool is_1_3 = wolfSSL_version(engine->ssl) == LR_TLS_1_3;
+
+    if (!context->request_cert_later)
+        return lr__fail(err, LR_EOPTION, "client certificate: request_cert_later is off");
+    if (!is_1_3 && context->renegotiations.count == 0)
+        return lr__fail(err, LR_EOPTION, "client certificate: renegotiation is not allowed");
+    if (lr__engine_renegotiation(engine) != LR__RENEGOTIATION_NONE)
+        return lr__fail(err, LR_EAGAIN, "client certificate: a handshake is under way");
+    if (is_1_3 && engine->asked)
+        return lr__fail(err, LR_ESTATE, "client certificate: it was asked for before");
+    if (!is_1_3 && !wolfSSL_SSL_get_secure_renegotiation_support(engine->ssl))
+        return lr__fail(err, LR_ENOTOFFERED,
+                        "client certificate: the client does not know "
+                        "RFC 5746");
+    return LR_OK;
+}
+
+/* wolfSSL sends a HelloRequest and waits for the ClientHello at once. Behind the first handshake no
+ * session is resumed (core/tls/session_wolf.c): one would answer without a certificate. */
+static int request_1_2(WOLFSSL *ssl)
+{
+    int ret;
+
+    if (!expect_same_name(ssl))
+        return MEMORY_E;
+    ret = wolfSSL_Rehandshake(ssl);
+    return wolfSSL_get_error(ssl, ret) == WOLFSSL_ERROR_WANT_READ ? WOLFSSL_SUCCESS : ret;
+}
+
+lr_status lr__engine_request_cert(lr__engine *engine, bool reject, lr_error *err)
+{
+    bool is_1_3 = wolfSSL_version(engine->ssl) == LR_TLS_1_3;
+    bool had_asked = engine->asks;
+    int ret;
+
+    LR_DCHECK(engine->done && !engine->ended);
+    LR_TRY(may_request(engine, err));
+    engine->asks = true;
+    if (!make_again(engine) || !ask_again(engine)) {
+        engine->asks = had_asked;
+        return lr__fail(err, LR_ENOMEM, "client certificate: out of memory");
+    }
+    lr__asking_begin_later(&engine->once->asking, engine->ssl);
+    engine->once->asking.reject = reject;
+    lr__engine_begin_call(engine, lr_slice_of(NULL, 0));
+    (void)wolfSSL_clear_group_messages(engine->ssl); /* nothing comes that it could wait for */
+    ret = is_1_3 ? wolfSSL_request_certificate(engine->ssl) : request_1_2(engine->ssl);
+    (void)wolfSSL_set_group_messages(engine->ssl);
+    if (ret == POST_HAND_AUTH_ERROR)
+        return unask(engine, LR_ENOTOFFERED, err, "the client has not offered post_handshake_auth");
+    if (ret != WOLFSSL_SUCCESS)
+        return lr__engine_fail(engine, ret, err, "client certificate");
+    engine->asked = true;
+    engine->again->phase = LR__RENEGOTIATION_BEGUN;
+    engine->again->began = true;
+    engine->again->replied = false;
+    return LR_OK;
+}
+
+lr_status lr__engine_update_keys(lr__engine *engine, lr_error *err)
+{
+    int ret;
+
+    LR_DCHECK(engine->done && !engine->ended);
+    if (wolfSSL_version(engine->ssl) != LR_TLS_1_3)
+        return lr__fail(err, LR_ESTATE, "KeyUpdate: TLS 1.2 has none");
+    lr__engine_begin_call(engine, lr_slice_of(NULL, 0));
+    ret = wolfSSL_update_keys(engine->ssl);
+    if (ret != WOLFSSL_SUCCESS)
+        return lr__engine_fail(engine, ret, err, "KeyUpdate");
+    engine->keys_asked = true;
+    return LR_OK;
+}
+
+bool lr__engine_saw_key_answer(const lr__engine *engine)
+{
+    return engine->key_answer;
 }

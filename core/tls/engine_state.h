@@ -23,7 +23,7 @@ typedef struct lr__engine_once {
     lr__asking asking;
 } lr__engine_once;
 
-/* What a context that allows renegotiation needs, from the first one on. */
+/* What handshakes behind the handshake need, from the first one on. */
 typedef struct lr__engine_again {
     lr__renegotiation phase;
     bool began;    /* wolfSSL has the ClientHello */
@@ -50,6 +50,10 @@ struct lr__engine {
     uint8_t header_len;                /* header bytes of the current record handed out */
     uint8_t new_keys;                  /* key changes less answers in this call */
     bool key_update;                   /* this call took one */
+    bool key_answer;                   /* and it answers ours */
+    bool keys_asked;                   /* an answer to ours is awaited */
+    bool asks;                         /* TLS 1.2: renegotiations ask, as the program did once */
+    bool asked;                        /* TLS 1.3: the program has asked for the certificate */
     bool is_empty;                     /* the last record has no body: it is refused */
     bool record_taken;                 /* this call has handed out a record's end */
     bool out_failed;                   /* there was no memory for output */
@@ -61,6 +65,10 @@ struct lr__engine {
 /* engine.c */
 lr_status lr__engine_begin_once(lr__engine *engine, lr__replica *replica,
                                 const lr__gate_choice *choice, lr_error *err);
+void lr__engine_end_once(lr__engine *engine);
+/* Around each call of wolfSSL; the latter returns what it has left of the input. */
+void lr__engine_begin_call(lr__engine *engine, lr_slice in);
+lr_slice lr__engine_end_call(lr__engine *engine);
 /* The failure of the last wolfSSL call, told and answered. */
 lr_status lr__engine_fail(lr__engine *engine, int native, lr_error *err, const char *what);
 bool lr__engine_is_peer_sound(const lr__engine *engine);
@@ -70,7 +78,10 @@ bool lr__engine_begins_renegotiation(const lr__engine *engine);
 bool lr__engine_admit_renegotiation(lr__engine *engine);
 bool lr__engine_is_second_reply(lr__engine *engine, const char *from);
 int lr__engine_read_record(lr__engine *engine, uint8_t *out, int cap);
-void lr__engine_move_renegotiation(lr__engine *engine);
+/* Behind that, where one is under way. False: something stands between the client's messages. */
+bool lr__engine_move_renegotiation(lr__engine *engine, int ret);
+/* Has the client answered the program's request by no_renegotiation? */
+bool lr__engine_is_turned_down(lr__engine *engine);
 lr_status lr__engine_fail_renegotiation(lr__engine *engine, lr_error *err);
 
 #endif

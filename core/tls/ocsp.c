@@ -147,7 +147,7 @@ static const char *find_single(const lr__ocsp_response *response, const pair *p,
                                lr__ocsp_single *out)
 {
     lr_slice in = response->singles;
-    lr__ocsp_single single;
+    lr__ocsp_single single = {0};
     uint32_t count = 0;
 
     while (lr__ocsp_next_single(&in, &single)) {
@@ -271,7 +271,7 @@ static const char *check_times(const lr__ocsp_single *single, int64_t now)
 static const char *judge(lr_slice response, const pair *p, int64_t now, lr_ocsp_verdict *out)
 {
     lr__ocsp_response parsed;
-    lr__ocsp_single single;
+    lr__ocsp_single single = {0};
     const char *what = lr__ocsp_parse(response, &parsed);
 
     if (!what)

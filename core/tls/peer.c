@@ -60,7 +60,6 @@ lr__peer *lr__peer_judge(const lr__replica *replica, const lr_slice *chain, uint
 
 static void judge(lr__asking *asking, const WOLFSSL_X509_STORE_CTX *store)
 {
-    const lr_context *context = asking->replica->context;
     uint32_t count = store->totalCerts > 0 ? (uint32_t)store->totalCerts : 0;
     lr_slice chain[LR__PEER_CHAIN_MAX];
 
@@ -69,8 +68,7 @@ static void judge(lr__asking *asking, const WOLFSSL_X509_STORE_CTX *store)
         chain[i] = lr_slice_of(store->certs[i].buffer, store->certs[i].length);
     asking->peer = lr__peer_judge(asking->replica, chain, count);
     asking->no_memory = !asking->peer;
-    asking->refused =
-        asking->no_memory || (asking->peer->code != LR__VERIFY_OK && context->reject_unauthorized);
+    asking->refused = asking->no_memory || (asking->peer->code != LR__VERIFY_OK && asking->reject);
     if (asking->refused && !asking->no_memory)
         asking->alert =
             lr__verify_alert(asking->peer->code,
@@ -115,6 +113,7 @@ static int on_verify(int held, WOLFSSL_X509_STORE_CTX *store)
         wolfSSL_set_verify(asking->ssl, WOLFSSL_VERIFY_PEER, on_verify);
         asking->off = false;
     }
+    asking->proof.judged = true;
     return 1;
 }
 
@@ -129,6 +128,13 @@ void lr__asking_begin(lr__asking *asking, WOLFSSL *ssl)
     wolfSSL_SetCertCbCtx(ssl, asking);
 }
 
+void lr__asking_begin_later(lr__asking *asking, WOLFSSL *ssl)
+{
+    asking->later = true;
+    lr__asking_begin(asking, ssl);
+    wolfSSL_set_verify(ssl, WOLFSSL_VERIFY_PEER, on_verify);
+}
+
 void lr__asking_skip(WOLFSSL *ssl)
 {
     wolfSSL_set_verify(ssl, WOLFSSL_VERIFY_NONE, NULL);
@@ -137,4 +143,10 @@ void lr__asking_skip(WOLFSSL *ssl)
 bool lr__asking_is_sound(const lr__asking *asking)
 {
     return asking->peer && !asking->refused && !asking->off;
+}
+
+bool lr__asking_is_proven(const lr__asking *asking)
+{
+    return lr__asking_is_sound(asking) && asking->proof.finished &&
+           (asking->peer->count == 0 || asking->proof.proven);
 }

@@ -5,6 +5,7 @@
 #define LR_CORE_TLS_PEER_H
 
 #include "core/tls/context.h"
+#include "core/tls/proof.h"
 #include "core/tls/verify.h"
 
 typedef struct lr__peer {
@@ -30,9 +31,12 @@ typedef struct lr__asking {
     struct WOLFSSL *ssl;
     lr__peer *peer; /* null: not judged yet */
     bool off;       /* wolfSSL's verification is switched off */
+    bool reject;    /* whoever has none that holds is refused */
+    bool later;     /* asked on an established connection */
     bool refused;   /* the handshake must not go on */
     bool no_memory;
-    int alert; /* that was sent, where it is refused */
+    int alert;       /* that was sent, where it is refused */
+    lr__proof proof; /* later, in TLS 1.3 */
 } lr__asking;
 
 struct WOLFSSL;
@@ -41,10 +45,14 @@ struct WOLFSSL_CTX;
 void lr__asking_set_up(struct WOLFSSL_CTX *ctx);
 /* Before the handshake; asking must outlive it. */
 void lr__asking_begin(lr__asking *asking, struct WOLFSSL *ssl);
+/* The same on an established connection, by a WOLFSSL that did not ask so far. */
+void lr__asking_begin_later(lr__asking *asking, struct WOLFSSL *ssl);
 /* A handshake without a question, by a WOLFSSL of a context that asks. */
 void lr__asking_skip(struct WOLFSSL *ssl);
 /* After it: was the question put, and is wolfSSL's verification on, so that the proof of the key
  * (CertificateVerify) was demanded? */
 bool lr__asking_is_sound(const lr__asking *asking);
+/* The same for a question of TLS 1.3 behind the handshake: was the proof there too? */
+bool lr__asking_is_proven(const lr__asking *asking);
 
 #endif

@@ -39,6 +39,7 @@ lr_status lr__policy_digest(lr_context *context, const char *label, lr_error *er
 {
     static const char first_line[] = "lockring policy 1\n";
     size_t label_len = label ? strlen(label) : 0;
+    uint32_t asked = context->request_cert ? 1 : context->request_cert_later ? 2 : 0;
     text t = {.len = 0};
     int ret;
 
@@ -51,8 +52,8 @@ lr_status lr__policy_digest(lr_context *context, const char *label, lr_error *er
     put_number(&t, context->suite_count);
     for (uint32_t i = 0; i < context->suite_count; i++)
         put_number(&t, context->suites[i]);
-    put_number(&t, context->request_cert);
-    if (context->request_cert) {
+    put_number(&t, asked);
+    if (asked != 0) {
         put_number(&t, context->reject_unauthorized);
         put_number(&t, context->verify_depth);
         put_number(&t, context->rsa_bits_min);

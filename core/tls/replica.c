@@ -104,6 +104,8 @@ static lr_status set_policy(WOLFSSL_CTX *ctx, const lr__replica *replica, lr_err
         return lr__fail(err, LR_ENOMEM, "replica: wolfSSL has no memory");
     if (context->request_cert)
         lr__asking_set_up(ctx);
+    if (context->request_cert_later)
+        lr__proof_set_up(ctx);
     return LR_OK;
 }
 
@@ -120,7 +122,8 @@ static lr_status make_ctx(lr__replica *replica, uint32_t i, lr_error *err)
     return set_policy(replica->ctx[i], replica, err);
 }
 
-lr_status lr__replica_new(lr_context *context, bool stores, lr__replica **out, lr_error *err)
+lr_status lr__replica_new(lr_context *context, bool stores, uint32_t keep_s, lr__replica **out,
+                          lr_error *err)
 {
     lr__replica *replica = lr__alloc_zero(1, sizeof(*replica));
 
@@ -132,6 +135,9 @@ lr_status lr__replica_new(lr_context *context, bool stores, lr__replica **out, l
     lr__list_init(&replica->idle);
     replica->context = lr_context_retain(context);
     replica->stores = stores;
+    replica->session_lifetime_s = context->session_lifetime_s;
+    if (keep_s != 0 && keep_s < replica->session_lifetime_s)
+        replica->session_lifetime_s = keep_s;
     if (context->trust.crl_count > 0) {
         replica->crl_proofs =
             lr__alloc_zero(context->trust.crl_count, sizeof(*replica->crl_proofs));

@@ -16,7 +16,7 @@
 
 enum {
     FORMAT = 1,
-    NOTE_SIZE = 1 + 1 + 2 + 3 * 8 + 32 + 16 + 16,
+    NOTE_SIZE = 1 + 1 + 1 + 2 + 3 * 8 + 32 + 16 + 16,
     LISTS_DIGEST = 16,
     TICKET_HEADER = LR__KEY_NAME + LR__SEAL_SALT + 2,
     STORED_HEADER = LR__KEY_NAME + LR__SEAL_SALT,
@@ -31,6 +31,7 @@ static_assert(STORED_HEADER + NOTE_SIZE + 2 + LR__SESSION_WOLF_MAX + LR__SESSION
 /* What lockring puts beside wolfSSL's session. */
 typedef struct note {
     uint8_t peer;
+    uint8_t resumptions; /* since the full handshake */
     lr_tls_version version;
     int64_t born_s, issued_s, until_s;
     uint8_t leaf[32], lists[LISTS_DIGEST], binding[16];
@@ -64,6 +65,7 @@ static void put_note(uint8_t out[NOTE_SIZE], const note *from)
 
     *at++ = FORMAT;
     *at++ = from->peer;
+    *at++ = from->resumptions;
     at = put_number(at, (uint64_t)from->version, 2);
     at = put_number(at, (uint64_t)from->born_s, 8);
     at = put_number(at, (uint64_t)from->issued_s, 8);
@@ -84,6 +86,7 @@ static bool take_note(const uint8_t in[NOTE_SIZE], note *out)
     if (*at++ != FORMAT)
         return false;
     out->peer = *at++;
+    out->resumptions = *at++;
     out->version = (lr_tls_version)take_number(&at, 2);
     out->born_s = (int64_t)take_number(&at, 8);
     out->issued_s = (int64_t)take_number(&at, 8);
@@ -93,7 +96,7 @@ static bool take_note(const uint8_t in[NOTE_SIZE], note *out)
     memcpy(out->lists, at, sizeof(out->lists));
     at += sizeof(out->lists);
     memcpy(out->binding, at, sizeof(out->binding));
-    return out->peer <= LR__PEER_UNAUTHORIZED;
+    return out->peer <= LR__PEER_UNAUTHORIZED && out->born_s >= 0 && out->issued_s >= 0;
 }
 
 /* id: of a stored session; null: a ticket. */
@@ -167,6 +170,7 @@ static bool describe(const lr__sessions *sessions, lr_tls_version version, note 
         const lr__session *from = sessions->offered;
 
         out->peer = (uint8_t)from->peer;
+        out->resumptions = (uint8_t)(from->resumptions + 1);
         out->born_s = from->born_s;
         out->until_s = from->until_s;
         memcpy(out->leaf, from->leaf, sizeof(out->leaf));
@@ -288,6 +292,7 @@ static bool fits(const lr__sessions *sessions, lr_tls_version version, const not
     int64_t now = lr__current_wall_ms() / 1000;
 
     session->peer = (lr__session_peer)of->peer;
+    session->resumptions = of->resumptions;
     session->born_s = of->born_s;
     session->until_s = of->until_s;
     memcpy(session->leaf, of->leaf, sizeof(session->leaf));
@@ -295,7 +300,7 @@ static bool fits(const lr__sessions *sessions, lr_tls_version version, const not
            memcmp(of->binding, sessions->binding, sizeof(of->binding)) == 0 &&
            of->issued_s <= now + CLOCK_SKEW_S &&
            now - of->issued_s <= (int64_t)sessions->context->session_lifetime_s &&
-           now - of->born_s <= LR__SESSION_AGE_MAX;
+           now - of->born_s <= LR__SESSION_AGE_MAX && of->resumptions < LR__RESUMPTIONS_MAX;
 }
 
 /* Would a full handshake with this client be let in now, and as whom? What is known of its chain is

@@ -29,7 +29,11 @@ enum {
     LR__SESSION_ID = 32,          /* of a stored one */
     LR__SESSION_WOLF_MAX = 512,   /* of wolfSSL's own */
     LR__SESSION_CHAIN_MAX = 8192, /* of certificates in a stored one; above it only a digest */
-    LR__TICKET_MAX = 1024         /* a longer one is not ours */
+    LR__TICKET_MAX = 1024,        /* a longer one is not ours */
+    /* One session may be resumed so many times in a row. wolfSSL 5.9.2 counts the nonces of tickets
+     * on from one resumption to the next, in one byte, and fails the handshake at its end
+     * (src/tls13.c, SendTls13NewSessionTicket()). */
+    LR__RESUMPTIONS_MAX = 200
 };
 
 typedef enum lr__session_kind {
@@ -51,6 +55,7 @@ typedef struct lr__session {
     uint8_t handle[LR__SEAL_MAC]; /* of a ticket its mac, of a stored one its id */
     bool is_key_current;          /* a ticket under an older key is renewed */
     lr__session_peer peer;
+    uint8_t resumptions;     /* since the full handshake */
     int64_t born_s, until_s; /* of the full handshake; until when the peer's certificate holds */
     uint8_t leaf[32];        /* SHA-256 of the peer's certificate */
     lr__peer *judged;        /* its certificates as they are judged now; null: not here */

@@ -148,9 +148,12 @@ lr_status lr__sessions_set_up(WOLFSSL_CTX *ctx, const lr__replica *replica, lr_e
         wolfSSL_CTX_sess_set_new_cb(ctx, on_new_session);
         wolfSSL_CTX_sess_set_get_cb(ctx, on_wanted_session);
     }
-    done = wolfSSL_CTX_set_TicketEncCb(ctx, on_ticket) == WOLFSSL_SUCCESS &&
-           wolfSSL_CTX_set_timeout(ctx, context->session_lifetime_s) == WOLFSSL_SUCCESS &&
-           wolfSSL_CTX_set_TicketHint(ctx, (int)context->session_lifetime_s) == WOLFSSL_SUCCESS;
+    /* Where its server has not said that it knows the extension, wolfSSL 5.9.2 gives a client of
+     * TLS 1.2 no new ticket for one that it refuses (src/tls.c, TLSX_SessionTicket_Parse()). */
+    done = wolfSSL_CTX_UseSessionTicket(ctx) == WOLFSSL_SUCCESS &&
+           wolfSSL_CTX_set_TicketEncCb(ctx, on_ticket) == WOLFSSL_SUCCESS &&
+           wolfSSL_CTX_set_timeout(ctx, replica->session_lifetime_s) == WOLFSSL_SUCCESS &&
+           wolfSSL_CTX_set_TicketHint(ctx, (int)replica->session_lifetime_s) == WOLFSSL_SUCCESS;
     if (done && context->version_max == LR_TLS_1_3)
         done = wolfSSL_CTX_set_num_tickets(ctx, context->ticket_count) == WOLFSSL_SUCCESS &&
                wolfSSL_CTX_set_max_early_data(ctx, 0) == 0;

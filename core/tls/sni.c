@@ -59,8 +59,9 @@ static const char *canonical_pattern(const char *pattern, char *out)
 
 static bool grow(lr_names *names)
 {
-    lr_names grown = {.cap = names->cap ? names->cap * 2 : CAP_FIRST, .count = names->count};
+    lr_names grown = *names;
 
+    grown.cap = names->cap ? names->cap * 2 : CAP_FIRST;
     grown.entries = lr__alloc_zero(grown.cap, sizeof(*grown.entries));
     if (!grown.entries)
         return false;
@@ -74,7 +75,7 @@ static bool grow(lr_names *names)
 }
 
 /* The pattern is canonical. */
-static lr_status put(lr_names *names, const char *pattern, lr_context *context)
+static lr_status put(lr_names *names, const char *pattern, lr_context *context, uint64_t added)
 {
     size_t size = strlen(pattern) + 1;
     lr__name_entry *entry;
@@ -86,6 +87,7 @@ static lr_status put(lr_names *names, const char *pattern, lr_context *context)
         lr_context *before = entry->context;
 
         entry->context = lr_context_retain(context);
+        entry->added = added;
         lr_context_release(before);
         return LR_OK;
     }
@@ -94,6 +96,7 @@ static lr_status put(lr_names *names, const char *pattern, lr_context *context)
         return LR_ENOMEM;
     memcpy(entry->pattern, pattern, size);
     entry->context = lr_context_retain(context);
+    entry->added = added;
     names->count++;
     return LR_OK;
 }
@@ -134,8 +137,9 @@ lr_status lr_names_add(lr_names *names, const char *pattern, lr_context *context
         return lr__fail(err, LR_EINVAL, "name '%.80s': %s", pattern, wrong);
     if (names->count == COUNT_MAX)
         return lr__fail(err, LR_EINVAL, "name '%.80s': there are %d already", pattern, COUNT_MAX);
-    if (put(names, canonical, context) != LR_OK)
+    if (put(names, canonical, context, names->added + 1) != LR_OK)
         return lr__fail(err, LR_ENOMEM, "name '%.80s': out of memory", pattern);
+    names->added++;
     return LR_OK;
 }
 
@@ -188,35 +192,45 @@ lr_status lr__names_copy(lr_names *to, const lr_names *from)
     for (uint32_t i = 0; i < from->cap; i++) {
         const lr__name_entry *entry = &from->entries[i];
 
-        if (entry->pattern && put(to, entry->pattern, entry->context) != LR_OK) {
+        if (entry->pattern && put(to, entry->pattern, entry->context, entry->added) != LR_OK) {
             lr__names_fini(to);
             return LR_ENOMEM;
         }
     }
+    to->added = from->added;
+    to->newest_wins = from->newest_wins;
     return LR_OK;
 }
 
-static lr_context *find(const lr_names *names, const char *pattern)
+void lr_names_set_newest_wins(lr_names *names, bool newest_wins)
 {
-    return names->entries[slot_of(names, pattern)].context;
+    LR_CHECK(names != NULL);
+    names->newest_wins = newest_wins;
+}
+
+/* An empty one if there is none. */
+static const lr__name_entry *find(const lr_names *names, const char *pattern)
+{
+    return &names->entries[slot_of(names, pattern)];
 }
 
 lr_context *lr__names_lookup(const lr_names *names, const char *canonical)
 {
     char wildcard[LR__HOSTNAME_MAX + 3];
     const char *dot = strchr(canonical, '.');
-    lr_context *found;
+    const lr__name_entry *exact, *any;
 
     if (names->count == 0 || *canonical == '\0')
         return NULL;
-    found = find(names, canonical);
-    if (found || strncmp(canonical, "xn--", 4) == 0)
-        return found;
+    exact = find(names, canonical);
+    if ((exact->context && !names->newest_wins) || strncmp(canonical, "xn--", 4) == 0)
+        return exact->context;
     wildcard[0] = '*';
     wildcard[1] = '\0';
     if (dot)
         memcpy(wildcard + 1, dot, strlen(dot) + 1);
-    return find(names, wildcard);
+    any = find(names, wildcard);
+    return exact->added > any->added ? exact->context : any->context;
 }
 
 lr_context *lr_names_find(const lr_names *names, lr_slice servername)

@@ -10,11 +10,14 @@
 typedef struct lr__name_entry {
     char *pattern; /* canonical: lower case, no dot at the end; null: the slot is empty */
     lr_context *context;
+    uint64_t added; /* counted from 1, and anew where it replaces; 0: empty */
 } lr__name_entry;
 
 struct lr_names {
     lr__name_entry *entries; /* [cap], a power of two; null if cap is 0 */
     uint32_t cap, count;
+    uint64_t added; /* the last one's */
+    bool newest_wins;
 };
 
 lr_status lr__names_copy(lr_names *to, const lr_names *from); /* to is empty; LR_ENOMEM */

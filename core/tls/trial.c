@@ -144,7 +144,7 @@ lr_status lr__context_try(lr_context *context, lr_error *err)
     lr_status status = LR_OK;
     uint32_t passed = 0;
 
-    LR_TRY(lr__replica_new(context, false, &replica, err));
+    LR_TRY(lr__replica_new(context, false, 0, &replica, err));
     for (uint32_t i = 0; i < context->identity_count; i++) {
         lr_error why;
         lr_status one = try_identity(context, replica, i, &why);

@@ -84,6 +84,7 @@ typedef enum lr_toggle { LR_DEFAULT = 0, LR_ON = 1, LR_OFF = 2 } lr_toggle;
     X(LR_EALERT, -400, "the peer sent a fatal alert")                                              \
     X(LR_ETRUNCATED, -401, "the peer ended the stream without close_notify")                       \
     X(LR_ERESET, -402, "the peer reset the connection")                                            \
+    X(LR_ENOTOFFERED, -403, "the peer has not offered what this takes")                            \
     X(LR_EAGAIN, -500, "not now: nothing was taken")                                               \
     X(LR_EHANDSHAKE_TIMEOUT, -501, "the handshake took too long")                                  \
     X(LR_EIDLE_TIMEOUT, -502, "the connection was idle for too long")                              \

@@ -139,6 +139,33 @@ LR_API LR_WORKER lr_slice lr_conn_peer_certificate(const lr_conn *c, uint32_t in
  * nobody asked. */
 LR_API LR_WORKER bool lr_conn_peer_fingerprint256(const lr_conn *c, char out[96]);
 
+typedef struct lr_cert_request_options {
+    size_t size;                   /* LR_CERT_REQUEST_OPTIONS */
+    lr_toggle reject_unauthorized; /* default: as the context says */
+} lr_cert_request_options;
+#define LR_CERT_REQUEST_OPTIONS .size = sizeof(lr_cert_request_options)
+
+/* Asks for the client's certificate now, where the context has request_cert_later: by
+ * post-handshake authentication in TLS 1.3, by a renegotiation in TLS 1.2. Data goes on both ways
+ * meanwhile, and the getters above tell the answer from on_peer_cert on, which comes once for each
+ * LR_OK: data that on_data got before it was sent by a client that had not shown a certificate.
+ * Where it has none that holds, and that is rejected, the connection ends with LR_EPEERCERT
+ * instead; where it does not answer in handshake_timeout_ms, a paused connection too, with
+ * LR_EHANDSHAKE_TIMEOUT. Options may be null.
+ *
+ * LR_EAGAIN: a request or a renegotiation is under way; LR_ENOTOFFERED: this client cannot be asked
+ * (no post_handshake_auth, no RFC 5746); LR_EOPTION: the context does not allow it; LR_ESTATE:
+ * before on_secure, plain, or it was asked before (TLS 1.3: once for each connection); LR_ECLOSED:
+ * as for lr_conn_write(), and once the peer has ended. Any other ends the connection with that
+ * reason. (S84, B19) */
+LR_API LR_WORKER LR_NODISCARD lr_status
+lr_conn_request_cert(lr_conn *c, const lr_cert_request_options *options);
+
+/* TLS 1.3: what is sent from here on has new keys, and the peer is asked for new ones of its own
+ * unless it has not answered the last such call. LR_ESTATE: before on_secure, plain, or TLS 1.2;
+ * LR_ECLOSED as above. Any other ends the connection with that reason. (S84, B19) */
+LR_API LR_WORKER LR_NODISCARD lr_status lr_conn_key_update(lr_conn *c);
+
 /* "127.0.0.1:8443", "[::1]:8443", "unix:/path" into out (64 bytes are enough for every address, 128
  * for every path), cut to fit and terminated; false and "" if the system does not tell. A unix
  * socket's remote path is known while the connection stands, then it is "unix:". (S75, S83) */

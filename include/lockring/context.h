@@ -85,7 +85,8 @@ typedef struct lr_context_options {
                                * server's own chain too (S29) */
     lr_slice ca;              /* the same from memory; with ca_file: both */
     lr_toggle ca_system;      /* the public authorities of this system. Default: where certificates
-                               * of clients are asked for and nobody else is trusted (S109) */
+                               * of clients are, or may be, asked for and nobody else is trusted
+                               * (S109) */
     const char *const *crl_files; /* PEM, several each, or one in DER. With any, each certificate of
                                    * a chain must have one of its issuer's (S107) */
     uint32_t crl_file_count;
@@ -116,10 +117,13 @@ typedef struct lr_context_options {
                         * on_new_session: nothing is resumed */
     uint32_t ticket_count; /* of a full handshake of TLS 1.3, or sessions for on_new_session, 1..4,
                             * LR_NONE: none; default 2. A resumed one gets one */
-    uint32_t session_lifetime_s; /* of tickets and stored sessions, in both versions, up to 604800;
-                                  * default 7200, 300 in LR_PROFILE_NODE4 (S127). No session lives
-                                  * longer than 7 days after its full handshake, nor than its key is
-                                  * accepted */
+    uint32_t session_lifetime_s;  /* of tickets and stored sessions, in both versions, up to 604800;
+                                   * default 7200, 300 in LR_PROFILE_NODE4 (S127). No session lives
+                                   * longer than 7 days after its full handshake, nor than its key
+                                   * is accepted */
+    lr_toggle request_cert_later; /* default off; on: lr_conn_request_cert() may ask, in TLS 1.2
+                                   * where renegotiation_count allows some. Not with request_cert:
+                                   * nobody is asked in the handshake (S84) */
 } lr_context_options;
 #define LR_CONTEXT_OPTIONS .size = sizeof(lr_context_options)
 

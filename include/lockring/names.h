@@ -7,9 +7,10 @@
  *
  * A pattern is a host name, or "*." and a host name: the asterisk stands for exactly one whole
  * label, so "*.example.org" is "a.example.org", not "example.org" or "a.b.example.org"; "*" alone
- * is any name of one label. An exact name beats a wildcard. Letters of both cases are the same, a
- * dot at the end counts for nothing. A label that begins with "xn--" is matched by itself only,
- * never by an asterisk. Addresses are not names: clients do not send them (RFC 6066 3).
+ * is any name of one label. An exact name beats a wildcard, unless the newest is to win. Letters of
+ * both cases are the same, a dot at the end counts for nothing. A label that begins with "xn--" is
+ * matched by itself only, never by an asterisk. Addresses are not names: clients do not send them
+ * (RFC 6066 3).
  *
  * Threads  an lr_names: one thread at a time. Publishing: any.
  * Memory   patterns are copied, contexts get a reference.
@@ -35,6 +36,10 @@ LR_API LR_ANY LR_NODISCARD lr_status lr_names_add(lr_names *names, const char *p
                                                   lr_context *context, lr_error *err);
 /* False: there is no such pattern. */
 LR_API LR_ANY bool lr_names_remove(lr_names *names, const char *pattern);
+/* Of an exact name and a wildcard that both match, the one that was added (or replaced) last wins,
+ * as in Node.js; default off. A server whose own context has LR_PROFILE_NODE4 does so with all
+ * names that it is given. */
+LR_API LR_ANY void lr_names_set_newest_wins(lr_names *names, bool newest_wins);
 LR_API LR_ANY uint32_t lr_names_count(const lr_names *names);
 /* The context for a server name as a client sends it, borrowed; null: none. */
 LR_API LR_ANY lr_context *lr_names_find(const lr_names *names, lr_slice servername);

@@ -67,6 +67,9 @@ typedef struct lr_handlers {
      * in TLS 1.3; what was agreed is known already. Until all of them are answered no byte moves in
      * either direction, and on_secure waits (S23). [lr_context_options.tickets decides] */
     void (*on_new_session)(lr_conn *c, lr_slice id, lr_slice value, lr_store_ask ask);
+
+    /* A lr_conn_request_cert() was answered: lr_conn_is_authorized() and so on tell [none] */
+    void (*on_peer_cert)(lr_conn *c);
 } lr_handlers; /* appended to, never reordered */
 #define LR_HANDLERS .size = sizeof(lr_handlers)
 

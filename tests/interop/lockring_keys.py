@@ -87,8 +87,10 @@ class Keys(unittest.TestCase):
         before = read(path)
         self.refused("there already", "make", "--out", path)
         self.assertEqual(read(path), before)
+        os.chmod(path, 0o644)
         self.ok("make", "--force", "--out", path)
         self.assertNotEqual(read(path), before)
+        self.assertEqual(stat.S_IMODE(os.stat(path).st_mode), 0o600)
         self.assertEqual(os.listdir(self.folder.name), ["keys"])
 
     def test_inspect_tells_names_and_roles_and_no_secret(self):
@@ -186,6 +188,10 @@ frontend f
         self.ok("convert", "--from", "nginx", "--to", "lockring", out, self.path("back"))
         self.assertEqual(self.roles_of(self.path("back")), [("current", ours[1][1])])
         self.refused("there already", "convert", "--from", "lockring", "--to", "nginx", path, out)
+        os.unlink(out)  # one that is there is enough: none is written
+        self.refused("nginx.next", "convert", "--from", "lockring", "--to", "nginx", path, out)
+        self.assertFalse(os.path.exists(out))
+        self.ok("convert", "--force", "--from", "lockring", "--to", "nginx", path, out)
 
     def test_a_key_of_80_bytes_stays_with_lockring(self):
         big = self.write("big", os.urandom(BIG_KEY))

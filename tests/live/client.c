@@ -210,6 +210,46 @@ static bool interrupted(tls_client *t, int ret)
     return saved == EINTR && (code == SSL_ERROR_WANT_READ || code == SSL_ERROR_WANT_WRITE);
 }
 
+void tls_keeper_clear(tls_keeper *keeper)
+{
+    for (uint32_t i = 0; i < keeper->count; i++)
+        SSL_SESSION_free(keeper->sessions[i]);
+    keeper->count = keeper->certificates = 0;
+}
+
+/* 1: the reference is ours now. */
+static int keep_session(SSL *ssl, SSL_SESSION *session)
+{
+    tls_keeper *keeper = SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl));
+
+    if (keeper->count == sizeof(keeper->sessions) / sizeof(keeper->sessions[0]))
+        return 0;
+    keeper->sessions[keeper->count++] = session;
+    return 1;
+}
+
+static void on_message(int is_written, int version, int type, const void *bytes, size_t len,
+                       SSL *ssl, void *arg)
+{
+    tls_keeper *keeper = arg;
+
+    (void)version;
+    (void)ssl;
+    if (is_written == 0 && type == SSL3_RT_HANDSHAKE && len != 0 &&
+        *(const uint8_t *)bytes == SSL3_MT_CERTIFICATE)
+        keeper->certificates++;
+}
+
+static void keep_sessions(SSL_CTX *ctx, tls_keeper *keeper)
+{
+    (void)SSL_CTX_set_session_cache_mode(ctx,
+                                         SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL_STORE);
+    SSL_CTX_sess_set_new_cb(ctx, keep_session);
+    (void)SSL_CTX_set_app_data(ctx, keeper);
+    SSL_CTX_set_msg_callback(ctx, on_message);
+    (void)SSL_CTX_set_msg_callback_arg(ctx, keeper);
+}
+
 SSL_CTX *tls_ctx_new(const tls_plan *plan)
 {
     SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
@@ -219,6 +259,10 @@ SSL_CTX *tls_ctx_new(const tls_plan *plan)
     SSL_CTX_set_mode(ctx, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
                               SSL_MODE_RELEASE_BUFFERS);
     SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
+    if (plan->no_ticket)
+        (void)SSL_CTX_set_options(ctx, SSL_OP_NO_TICKET);
+    if (plan->keep)
+        keep_sessions(ctx, plan->keep);
     if (plan->verify)
         SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, NULL);
     if (plan->ocsp)
@@ -237,8 +281,20 @@ SSL_CTX *tls_ctx_new(const tls_plan *plan)
     return ctx;
 }
 
+/* A copy: OpenSSL offers a session of TLS 1.3 only once. */
+static bool offer_session(SSL *ssl, SSL_SESSION *session)
+{
+    SSL_SESSION *copy = SSL_SESSION_dup(session);
+    bool ok = copy && SSL_set_session(ssl, copy) == 1;
+
+    SSL_SESSION_free(copy);
+    return ok;
+}
+
 bool tls_connect(tls_client *t, SSL_CTX *ctx, const char *host, uint16_t port, const char *name)
 {
+    const tls_keeper *keeper = SSL_CTX_get_app_data(ctx);
+
     memset(t, 0, sizeof(*t));
     t->sock = tcp_connect(host, port);
     if (t->sock < 0) {
@@ -250,6 +306,7 @@ bool tls_connect(tls_client *t, SSL_CTX *ctx, const char *host, uint16_t port, c
     t->ctx = ctx;
     t->ssl = SSL_new(ctx);
     if (!t->ssl || SSL_set_fd(t->ssl, t->sock) != 1 ||
+        (keeper && keeper->offer && !offer_session(t->ssl, keeper->offer)) ||
         (name && SSL_set_tlsext_host_name(t->ssl, name) != 1)) {
         (void)snprintf(t->why, sizeof(t->why), "SSL_new failed");
         return false;
@@ -266,6 +323,23 @@ bool tls_handshake(tls_client *t)
         ret = SSL_connect(t->ssl);
     } while (interrupted(t, ret));
     return ret == 1 ? true : tls_fail(t, "handshake", ret);
+}
+
+int tls_handshake_step(tls_client *t, int wait_ms)
+{
+    struct pollfd wait = {t->sock, POLLIN, 0};
+    int nonblocking = 1, blocking = 0, ret, code;
+
+    (void)ioctl(t->sock, FIONBIO, &nonblocking);
+    do {
+        ERR_clear_error();
+        ret = SSL_connect(t->ssl);
+        code = SSL_get_error(t->ssl, ret);
+    } while (code == SSL_ERROR_WANT_READ && poll(&wait, 1, wait_ms) == 1);
+    if (ret != 1 && code != SSL_ERROR_WANT_READ)
+        (void)tls_fail(t, "handshake", ret);
+    (void)ioctl(t->sock, FIONBIO, &blocking);
+    return ret == 1 ? 1 : code == SSL_ERROR_WANT_READ ? 0 : -1;
 }
 
 /* OpenSSL's reason of an alert is 1000 and its number; why has it in hexadecimal. */

@@ -31,6 +31,16 @@ bool pattern_fits(uint64_t seed, uint64_t at, const void *bytes, size_t len);
 uint64_t random_next(uint64_t *seed);
 uint64_t random_below(uint64_t *seed, uint64_t limit);
 
+/* The sessions of a client, and what it saw of its handshakes. */
+typedef struct tls_keeper {
+    SSL_SESSION *offer; /* to resume; null: none. Borrowed */
+    SSL_SESSION *sessions[16];
+    uint32_t count;
+    uint32_t certificates; /* Certificate messages of the server: a full handshake has one */
+} tls_keeper;
+
+void tls_keeper_clear(tls_keeper *keeper); /* forgets all but offer */
+
 /* Zero is OpenSSL's default everywhere. */
 typedef struct tls_plan {
     int version;         /* TLS1_2_VERSION or TLS1_3_VERSION and no other */
@@ -39,6 +49,8 @@ typedef struct tls_plan {
     bool verify;         /* and fail: nobody signed the server's certificate */
     bool ocsp;           /* asks for a staple */
     const char *sigalgs; /* "RSA-PSS+SHA256" */
+    bool no_ticket;      /* takes none */
+    tls_keeper *keep;    /* gets the sessions; must live as long as the SSL_CTX */
 } tls_plan;
 
 SSL_CTX *tls_ctx_new(const tls_plan *plan); /* null: OpenSSL does not like it */
@@ -69,6 +81,9 @@ typedef enum tls_end {
 /* Connects; takes a reference of ctx. name: server name to ask for, null: none. */
 bool tls_connect(tls_client *t, SSL_CTX *ctx, const char *host, uint16_t port, const char *name);
 bool tls_handshake(tls_client *t);
+/* Goes on with the handshake, and reads for as long as something comes within wait_ms. 1: it is
+ * done, 0: it waits for the server, -1: it failed. */
+int tls_handshake_step(tls_client *t, int wait_ms);
 /* The fatal alert that ended a call, -1: none did. */
 int tls_alert_of(const tls_client *t);
 /* Writes the first flight, a ClientHello in its record, to out instead of sending it; the caller

@@ -157,6 +157,7 @@ static void check_order(lr_conn *c, live_hook hook, lr_slice bytes, live_recorde
     case LIVE_DRAIN:
     case LIVE_END:
     case LIVE_SERVER_DRAIN:
+    case LIVE_PEER_CERT:
         demand(s->secure, "a hook of an open connection");
         break;
     case LIVE_CLOSE:

@@ -141,6 +141,37 @@ static void live_S45_add_context_wildcards(void **state)
     lr_context_release(single);
 }
 
+static void live_S45_in_the_profile_of_node4_the_newest_name_wins(void **state)
+{
+    lr_context_options node4 = {LR_CONTEXT_OPTIONS, .self_signed = "default.test",
+                                .profile = LR_PROFILE_NODE4};
+    lr_context *wild = gate_context("*.example.test"), *exact = gate_context("www.example.test");
+    live_plan plan = {.ring = live_ring(state)};
+    live_recorder recorder;
+    live l = {0};
+    lr_error err;
+
+    live_recorder_init(&recorder);
+    recorder.quiet = true;
+    plan.user = &recorder;
+    l.workers = live_workers(&plan);
+    assert_int_equal(lr_context_new(&node4, &l.context, &err), LR_OK);
+    l.server = live_server(l.workers, l.context, &plan);
+    l.port = live_listen(l.server, NULL);
+    add(&l, "www.example.test", exact);
+    live_run(l.workers);
+    expect_served(&l, "www.example.test", exact);
+    add(&l, "*.example.test", wild);
+    expect_served(&l, "www.example.test", wild);
+    add(&l, "www.example.test", exact);
+    expect_served(&l, "www.example.test", exact);
+    expect_served(&l, "a.example.test", wild);
+    live_stop(&l, LR_NONE);
+    live_recorder_fini(&recorder);
+    lr_context_release(wild);
+    lr_context_release(exact);
+}
+
 /* What was changed before a client came is what it meets, by another thread than the workers'. */
 static void live_S45_contexts_are_added_replaced_and_removed_live(void **state)
 {
@@ -388,6 +419,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         LIVE_TEST(live_S13_two_names_have_two_certificates),
         LIVE_TEST(live_S45_add_context_wildcards),
+        LIVE_TEST(live_S45_in_the_profile_of_node4_the_newest_name_wins),
         LIVE_TEST(live_S45_contexts_are_added_replaced_and_removed_live),
         LIVE_TEST(live_B7_a_change_that_fails_keeps_what_there_is),
         LIVE_TEST(live_B7_unknown_names_are_refused_where_that_is_asked_for),

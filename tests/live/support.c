@@ -287,6 +287,11 @@ static void on_close(lr_conn *c, const lr_error *why)
     record(c, LIVE_CLOSE, nothing, "close:%s", why ? lr_status_name(why->status) : "clean");
 }
 
+static void on_peer_cert(lr_conn *c)
+{
+    record(c, LIVE_PEER_CERT, nothing, "peer_cert");
+}
+
 const lr_handlers live_recorder_handlers = {LR_HANDLERS,
                                             .on_worker_start = on_worker_start,
                                             .on_worker_stop = on_worker_stop,
@@ -297,7 +302,8 @@ const lr_handlers live_recorder_handlers = {LR_HANDLERS,
                                             .on_drain = on_drain,
                                             .on_end = on_end,
                                             .on_server_drain = on_server_drain,
-                                            .on_close = on_close};
+                                            .on_close = on_close,
+                                            .on_peer_cert = on_peer_cert};
 
 /* Servers. */
 
@@ -315,7 +321,8 @@ lr_workers *live_workers(const live_plan *plan)
                                   .steer = plan->steer,
                                   .ring = plan->ring,
                                   .log = plan->log,
-                                  .log_user = plan->log_user};
+                                  .log_user = plan->log_user,
+                                  .ticket_keep_s = plan->ticket_keep_s};
     lr_workers *workers = NULL;
     lr_error err;
     lr_status status = lr_workers_new(&options, &workers, &err);

@@ -86,7 +86,8 @@ typedef enum live_hook {
     LIVE_DRAIN,
     LIVE_END,
     LIVE_SERVER_DRAIN,
-    LIVE_CLOSE
+    LIVE_CLOSE,
+    LIVE_PEER_CERT
 } live_hook;
 
 /* Handlers that note each hook in events, then let act do what it likes. Where act is null, data is
@@ -120,6 +121,7 @@ typedef struct live_plan {
     void *user;
     uint32_t conn_user_size, handshake_timeout_ms, idle_timeout_ms, fragment_size_max;
     uint32_t worker_user_size, connection_count_max;
+    uint32_t ticket_keep_s;
     void (*on_refused)(lr_worker *w, lr_server *s, lr_status why);
     lr_context_options context;               /* size may stay 0; self-signed for localhost */
     bool plain;                               /* no context, and the listener is plain */

@@ -4,7 +4,7 @@
 them, right ones and wrong ones, all in DER. openssl signs; the responses are put together here,
 because `openssl ocsp` cannot say any time but now, nor anything wrong. Certificates are valid from
 2020 to 2126, responses from 2026-06-30 12:00 to 2026-07-02 12:00 but where the name says otherwise.
-The keys are thrown away. Needs openssl."""
+The keys are thrown away. Needs openssl. tests/interop/ocsp.py makes its own responses with it."""
 
 import hashlib
 import os
@@ -134,9 +134,9 @@ def time_of(text):
 
 
 def single(leaf, issuer, status=b"\x80\x00", this=THIS, until=NEXT, algorithm=SHA1, more=b"",
-           serial=None, key_bits=None):
+           serial=None, key_bits=None, name=None):
     hashed = hashlib.sha1 if algorithm == SHA1 else hashlib.sha256
-    identity = der(0x30, algorithm, der(0x04, hashed(issuer.subject).digest()),
+    identity = der(0x30, algorithm, der(0x04, hashed(name or issuer.subject).digest()),
                    der(0x04, hashed(key_bits or issuer.key_bits).digest()), serial or leaf.serial)
     parts = [identity, status, time_of(this)]
     if until:
@@ -197,7 +197,7 @@ def all_responses(c):
         "backwards": response(root, [single(leaf, root, this=NEXT, until=THIS)]),
         "other_serial": response(root, [single(leaf, root, serial=b"\x02\x01\x55")]),
         "other_key": response(root, [single(leaf, root, key_bits=c["other_root"].key_bits)]),
-        "other_name": response(root, [single(leaf, leaf)]),
+        "other_name": response(root, [single(leaf, root, name=leaf.subject)]),
         "nobody": response(root, []),
         "twice": response(root, [good, single(leaf, root, revoked)]),
         "strange_single": response(root, [single(leaf, root, more=extension(True))]),
@@ -210,6 +210,11 @@ def all_responses(c):
         "twin": response(c["twin"], [good], by_name=root.subject, certificates=[c["twin"]]),
         "itself": response(leaf, [good], certificates=[leaf]),
         "by_rsa": response(c["rsa"], [good], certificates=[c["rsa"]], algorithm=RSA_SHA256),
+        "false_rsa": response(c["rsa"], [good], certificates=[c["rsa"]], algorithm=RSA_SHA256,
+                              signing_key="rsa_leaf"),
+        "false_ed25519": response(c["ed25519"], [good], certificates=[c["ed25519"]],
+                                  algorithm=ED25519, signing_key="other_ed25519"),
+        "mixed": response(c["rsa"], [good], certificates=[c["rsa"]], signing_key="root"),
         "by_pss": response(c["rsa"], [good], certificates=[c["rsa"]], algorithm=RSA_PSS),
         "by_ed25519": response(c["ed25519"], [good], certificates=[c["ed25519"]],
                                algorithm=ED25519),
@@ -236,6 +241,7 @@ def all_certificates():
     c["responder"] = make("responder", "root", "responder")
     c["rsa"] = make("rsa", "root", "responder", "rsa")
     c["ed25519"] = make("ed25519", "root", "responder", "ed25519")
+    make_key("other_ed25519", "ed25519")
     c["other_responder"] = make("other_responder", "other_root", "responder")
     c["false_responder"] = make("false_responder", "twin", "responder")
     c["expired_responder"] = make("expired_responder", "root", "responder", end="20260630000000Z")
@@ -266,4 +272,5 @@ def main():
         os.chdir(HERE)
 
 
-main()
+if __name__ == "__main__":
+    main()

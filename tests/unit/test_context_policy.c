@@ -354,7 +354,7 @@ static void no_copy_of_a_key_is_left_where_it_would_be_dumped(void **state)
         lr_context_release(context);
         skip();
     }
-    assert_int_equal(lr__replica_new(context, false, &replica, &err), LR_OK);
+    assert_int_equal(lr__replica_new(context, false, 0, &replica, &err), LR_OK);
     while (identity->key[at] != 0x04 || identity->key[at + 1] != 32) /* OCTET STRING of 32 */
         at++;
     assert_true(at + 34 <= identity->key_size);

@@ -233,6 +233,12 @@ static void a_question_that_nobody_could_answer_is_refused(void **state)
     options.request_cert = LR_ON;
     options.ca_system = LR_OFF;
     assert_refused(&options, LR_EOPTION, "request_cert", "nobody is trusted");
+    options.request_cert_later = LR_ON;
+    assert_refused(&options, LR_EOPTION, "request_cert_later", "in the handshake already");
+    options.request_cert = LR_OFF;
+    assert_refused(&options, LR_EOPTION, "request_cert", "nobody is trusted");
+    options.request_cert_later = LR_OFF;
+    options.request_cert = LR_ON;
     options.reject_unauthorized = LR_OFF;
     lr_context_release(made(&options));
     options.verify_depth = 10;
@@ -257,7 +263,7 @@ static void s130_the_policy_is_content_and_only_content(void **state)
 {
     const char *lists[] = {pki_path("root.crl")}, *empty[] = {pki_path("root_nothing.crl")};
     char ab[8192], ba[8192];
-    lr_context_options first = rsa(), second;
+    lr_context_options first = rsa(), second, third;
 
     (void)state;
     (void)snprintf(ab, sizeof(ab), "%s%s", pki_text("root.pem"), pki_text("other_root.pem"));
@@ -287,6 +293,10 @@ static void s130_the_policy_is_content_and_only_content(void **state)
     second = first;
     second.request_cert = LR_OFF;
     assert_false(same_policy(&first, &second));
+    third = second;
+    third.request_cert_later = LR_ON; /* one more policy, neither of the two */
+    assert_false(same_policy(&first, &third));
+    assert_false(same_policy(&second, &third));
     second = first;
     second.reject_unauthorized = LR_OFF;
     assert_false(same_policy(&first, &second));

@@ -1,185 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The store of ticket keys, one thread in the place of all workers and the clock in its hand. */
-#include "core/run/key_store.h"
-
-#include "core/base/current.h"
-#include "core/base/mem.h"
-#include "core/base/secret.h"
-#include "support.h"
-
-#define SECOND UINT64_C(1000000000)
-#define HOUR (3600 * SECOND)
-
-enum { PLACES = 3 };
-
-/* A world whose generator can be told to fail. */
-typedef struct test_world {
-    lr__current current;
-    uint64_t seed;
-    bool fails;
-} test_world;
-
-static test_world world;
-static lr__key_store *store;
-static lr__log log_to;
-static char logged[4096];
-static uint64_t now_ns;
-static lr_error err;
-
-static bool world_random(lr__current *current, void *out, size_t size)
-{
-    test_world *in = (test_world *)current;
-
-    for (size_t i = 0; i < size && !in->fails; i++)
-        ((uint8_t *)out)[i] = (uint8_t)support_random(&in->seed);
-    return !in->fails;
-}
-
-static int64_t world_wall(lr__current *current)
-{
-    (void)current;
-    return 0;
-}
-
-static void on_log(lr_log_level level, const char *line, void *user)
-{
-    (void)user;
-    (void)level;
-    strncat(logged, line, sizeof(logged) - strlen(logged) - 1);
-    strncat(logged, "\n", sizeof(logged) - strlen(logged) - 1);
-}
-
-static int enter_world(void **state)
-{
-    (void)state;
-    world = (test_world){.current = {.random = world_random, .wall_ms = world_wall}, .seed = 7};
-    (void)lr__current_set(&world.current);
-    log_to = (lr__log){.sink = on_log, .level = LR_LOG_DEBUG};
-    logged[0] = '\0';
-    now_ns = 1000 * SECOND;
-    return 0;
-}
-
-static int leave_world(void **state)
-{
-    (void)state;
-    (void)lr__current_set(NULL);
-    return 0;
-}
-
-static void open_with(uint64_t period_ns, uint64_t keep_ns)
-{
-    lr__key_store_options options = {
-        .place_count = PLACES, .period_ns = period_ns, .keep_ns = keep_ns, .log = &log_to};
-
-    store = lr__key_store_new(&options);
-    assert_non_null(store);
-}
-
-/* A store of which `count` places are in use, without a schedule; retired keys open for 100 s. */
-static void begin(uint32_t count)
-{
-    open_with(LR__KEY_NEVER, 100 * SECOND);
-    for (uint32_t i = 0; i < count; i++)
-        assert_int_equal(lr__key_store_enter(store, i, now_ns, &err), LR_OK);
-}
-
-static void end(void)
-{
-    for (uint32_t i = 0; i < PLACES; i++)
-        (void)lr__key_store_leave(store, i);
-    lr__key_store_free(store);
-}
-
-static void adopt(uint32_t place)
-{
-    if (lr__key_store_has_news(store, place))
-        (void)lr__key_store_adopt(store, place, now_ns);
-}
-
-static void adopt_all(uint32_t count)
-{
-    bool news = true;
-
-    while (news) {
-        news = false;
-        for (uint32_t i = 0; i < count; i++) {
-            news |= lr__key_store_has_news(store, i);
-            adopt(i);
-        }
-    }
-}
-
-static void rotate(void)
-{
-    bool published;
-
-    assert_int_equal(lr__key_store_rotate(store, now_ns, &published, &err), LR_OK);
-}
-
-/* What a place seals with now. */
-static void current_key(uint32_t place, uint8_t out[LR_TICKET_KEY_SIZE])
-{
-    const lr__key_set *set = lr__key_store_pin(store, place);
-
-    memcpy(out, lr__keys_current(set->keys), LR_TICKET_KEY_SIZE);
-    (void)lr__key_store_unpin(store, place, set);
-}
-
-static void next_key(uint32_t place, uint8_t out[LR_TICKET_KEY_SIZE])
-{
-    const lr__key_set *set = lr__key_store_pin(store, place);
-
-    assert_true(set->keys->has_next);
-    memcpy(out, set->keys->keys[0], LR_TICKET_KEY_SIZE);
-    (void)lr__key_store_unpin(store, place, set);
-}
-
-static bool seals_with(uint32_t place, const uint8_t *key)
-{
-    uint8_t current[LR_TICKET_KEY_SIZE];
-
-    current_key(place, current);
-    return memcmp(current, key, sizeof(current)) == 0;
-}
-
-static bool opens_with(uint32_t place, const uint8_t *key)
-{
-    const lr__key_set *set = lr__key_store_pin(store, place);
-    bool is_current;
-    const uint8_t *found = lr__key_set_find(set, key, now_ns, &is_current);
-
-    if (found)
-        assert_memory_equal(found, key, LR_TICKET_KEY_SIZE);
-    (void)lr__key_store_unpin(store, place, set);
-    return found != NULL;
-}
-
-static uint64_t generation(void)
-{
-    return atomic_load(&store->current)->generation;
-}
-
-/* Keys of a program's, the first of them current. */
-static lr_ticket_keys *list_of(uint32_t count, uint8_t seed)
-{
-    lr_ticket_keys *keys = lr_ticket_keys_new();
-    uint8_t key[LR_TICKET_KEY_SIZE];
-
-    for (uint32_t i = 0; i < count; i++) {
-        for (uint32_t j = 0; j < LR_TICKET_KEY_SIZE; j++)
-            key[j] = (uint8_t)(seed + i + j * 37);
-        assert_int_equal(lr_ticket_keys_add(keys, lr_slice_of(key, sizeof(key)), &err), LR_OK);
-    }
-    return keys;
-}
-
-static lr_status give(const lr_ticket_keys *keys)
-{
-    bool published;
-
-    return lr__key_store_give(store, keys, now_ns, &published, &err);
-}
+#include "key_stage.h"
 
 /* What is in use */
 
@@ -223,7 +44,7 @@ static void a_rotation_promotes_the_next_key_and_retires_the_current_one(void **
     begin(2);
     current_key(0, first);
     next_key(0, second);
-    rotate();
+    assert_int_equal(rotate(), LR_OK);
     adopt_all(2);
     assert_true(seals_with(0, second) && seals_with(1, second));
     next_key(1, third);
@@ -246,7 +67,7 @@ static void only_the_current_and_the_next_key_need_no_new_ticket(void **state)
     begin(1);
     current_key(0, keys[0]);
     next_key(0, keys[1]);
-    rotate();
+    assert_int_equal(rotate(), LR_OK);
     adopt_all(1);
     next_key(0, keys[2]);
     set = lr__key_store_pin(store, 0);
@@ -269,15 +90,15 @@ static void no_key_seals_before_the_last_worker_accepts_it(void **state)
     (void)state;
     begin(PLACES);
     next_key(0, second);
-    rotate();
+    assert_int_equal(rotate(), LR_OK);
     adopt(0);
     adopt(1);
     next_key(0, third);
-    rotate(); /* place 2 does not know the third key */
+    assert_int_equal(rotate(), LR_OK); /* place 2 does not know the third key */
     adopt_all(2);
     assert_true(seals_with(0, second) && seals_with(1, second));
     assert_false(opens_with(2, third));
-    rotate(); /* more calls are that one */
+    assert_int_equal(rotate(), LR_OK); /* more calls are that one */
     adopt(2);
     adopt_all(PLACES);
     for (uint32_t i = 0; i < PLACES; i++)
@@ -292,10 +113,10 @@ static void a_stalled_worker_is_waited_for_a_second(void **state)
 
     (void)state;
     begin(2);
-    rotate();
+    assert_int_equal(rotate(), LR_OK);
     adopt(0);
     next_key(0, third);
-    rotate();
+    assert_int_equal(rotate(), LR_OK);
     assert_true(lr__key_store_next(store, 0, now_ns) == now_ns + SECOND); /* it will be noticed */
     now_ns += SECOND - 1;
     assert_false(lr__key_store_tend(store, now_ns));
@@ -315,10 +136,10 @@ static void a_worker_that_ends_is_not_waited_for(void **state)
 
     (void)state;
     begin(2);
-    rotate();
+    assert_int_equal(rotate(), LR_OK);
     adopt(0);
     next_key(0, third);
-    rotate();
+    assert_int_equal(rotate(), LR_OK);
     assert_true(lr__key_store_leave(store, 1));
     adopt(0);
     assert_true(seals_with(0, third));
@@ -408,6 +229,26 @@ static void the_last_of_two_lists_counts(void **state)
     end();
 }
 
+static void a_key_that_came_with_an_earlier_set_is_waited_for_too(void **state)
+{
+    lr_ticket_keys *one = list_of(1, 1), *two = list_of(1, 2);
+
+    (void)state;
+    begin(2);
+    assert_int_equal(give(one), LR_OK);
+    adopt(0);
+    assert_int_equal(give(two), LR_OK);
+    adopt(0);
+    assert_int_equal(give(one), LR_OK); /* all sets have it but the one of place 1 */
+    adopt(0);
+    assert_false(seals_with(0, one->keys[0]));
+    adopt_all(2);
+    assert_true(seals_with(0, one->keys[0]));
+    lr_ticket_keys_free(one);
+    lr_ticket_keys_free(two);
+    end();
+}
+
 static void what_is_given_before_the_start_is_all_there_is(void **state)
 {
     lr_ticket_keys *keys = list_of(2, 1), *told = lr_ticket_keys_new();
@@ -430,16 +271,37 @@ static void what_is_given_before_the_start_is_all_there_is(void **state)
 static void what_is_asked_for_before_the_start_is_what_seals(void **state)
 {
     lr_ticket_keys *told = lr_ticket_keys_new();
-    bool published;
 
     (void)state;
     begin(0);
     assert_int_equal(lr__key_store_copy(store, told, &err), LR_OK);
-    assert_int_equal(lr__key_store_rotate(store, 0, &published, &err), LR_OK);
+    assert_int_equal(rotate(), LR_OK);
     assert_int_equal(lr__key_store_copy(store, told, &err), LR_OK);
     assert_int_equal(lr__key_store_enter(store, 0, now_ns, &err), LR_OK);
     assert_true(seals_with(0, lr__keys_current(told)));
     lr_ticket_keys_free(told);
+    end();
+}
+
+static void a_retired_key_that_is_given_again_is_not_retired(void **state)
+{
+    lr_ticket_keys *one = list_of(1, 1), *two = list_of(1, 2);
+
+    (void)state;
+    begin(2);
+    assert_int_equal(give(one), LR_OK);
+    adopt_all(2);
+    assert_int_equal(give(two), LR_OK);
+    adopt_all(2);
+    now_ns += 50 * SECOND;
+    assert_int_equal(give(one), LR_OK);
+    assert_true(opens_with(0, one->keys[0]) && seals_with(0, two->keys[0]));
+    adopt_all(2);
+    now_ns += 99 * SECOND;
+    assert_true(seals_with(1, one->keys[0]) && opens_with(1, one->keys[0]));
+    assert_true(opens_with(1, two->keys[0]));
+    lr_ticket_keys_free(one);
+    lr_ticket_keys_free(two);
     end();
 }
 
@@ -480,14 +342,13 @@ static void a_name_stands_for_one_key(void **state)
 static void given_keys_are_not_rotated(void **state)
 {
     lr_ticket_keys *keys = list_of(1, 1);
-    bool published;
 
     (void)state;
     open_with(HOUR, 100 * SECOND);
     assert_int_equal(lr__key_store_enter(store, 0, now_ns, &err), LR_OK);
     assert_int_equal(give(keys), LR_OK);
     adopt_all(1);
-    assert_int_equal(lr__key_store_rotate(store, now_ns, &published, &err), LR_ESTATE);
+    assert_int_equal(rotate(), LR_ESTATE);
     now_ns += 10 * HOUR;
     (void)lr__key_store_tend(store, now_ns);
     adopt_all(1);
@@ -505,7 +366,7 @@ static void given_keys_have_the_places_and_the_newest_retired_ones_what_is_left(
     all = list_of(LR_TICKET_KEYS_MAX, 100);
     begin(1);
     current_key(0, first);
-    rotate();
+    assert_int_equal(rotate(), LR_OK);
     adopt_all(1);
     current_key(0, second);
     assert_int_equal(give(keys), LR_OK);
@@ -539,8 +400,6 @@ static void without_a_time_to_keep_replaced_keys_open_nothing(void **state)
     end();
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, enter_world, leave_world)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -555,8 +414,10 @@ int main(void)
         TEST(given_keys_are_told_before_they_seal),
         TEST(a_key_that_all_accept_seals_at_once_when_it_is_given),
         TEST(the_last_of_two_lists_counts),
+        TEST(a_key_that_came_with_an_earlier_set_is_waited_for_too),
         TEST(what_is_given_before_the_start_is_all_there_is),
         TEST(what_is_asked_for_before_the_start_is_what_seals),
+        TEST(a_retired_key_that_is_given_again_is_not_retired),
         TEST(a_list_that_seals_nothing_is_refused),
         TEST(a_name_stands_for_one_key),
         TEST(given_keys_are_not_rotated),

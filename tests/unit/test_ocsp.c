@@ -118,6 +118,9 @@ static void what_does_not_hold_says_why(void **state)
         {"weak", "algorithm that is not taken"},
         {"by_pss", "algorithm that is not taken"},
         {"false", "signature does not hold"},
+        {"false_rsa", "signature does not hold"},
+        {"false_ed25519", "signature does not hold"},
+        {"mixed", "signature does not hold"}, /* an EC signature, an RSA key */
         {"twin", "signature does not hold"},
         {"stranger", "not made one by"},
         {"untold_stranger", "neither the issuer nor told in it"},

@@ -518,6 +518,43 @@ static void what_is_left_is_found_after_any_order_of_changes(void **state)
     }
 }
 
+static lr_context *found_in(const lr_names *names, const char *servername)
+{
+    return lr_names_find(names, lr_slice_of(servername, strlen(servername)));
+}
+
+static void the_newest_wins_where_that_is_wanted(void **state)
+{
+    lr_names *names = lr_names_new();
+    lr_names copy = {0};
+
+    (void)state;
+    must_add(names, "www.example.org", 1);
+    must_add(names, "*.example.org", 2);
+    assert_ptr_equal(found_in(names, "www.example.org"), &fakes[1]);
+    lr_names_set_newest_wins(names, true);
+    assert_ptr_equal(found_in(names, "www.example.org"), &fakes[2]);
+    assert_ptr_equal(found_in(names, "a.example.org"), &fakes[2]);
+    must_add(names, "www.example.org", 3); /* replacing makes it the newest */
+    assert_ptr_equal(found_in(names, "www.example.org"), &fakes[3]);
+    must_add(names, "*.example.org", 4);
+    assert_int_equal(lr__names_copy(&copy, names), LR_OK);
+    for (uint32_t i = 0; i < PLAIN; i++) { /* the table grows, and nothing gets younger */
+        char pattern[40];
+
+        plain_name(i, pattern);
+        must_add(&copy, pattern, 5);
+    }
+    assert_ptr_equal(found_in(&copy, "www.example.org"), &fakes[4]);
+    assert_true(lr_names_remove(&copy, "*.example.org"));
+    assert_ptr_equal(found_in(&copy, "www.example.org"), &fakes[3]);
+    lr_names_set_newest_wins(names, false);
+    assert_ptr_equal(found_in(names, "www.example.org"), &fakes[3]);
+    assert_null(found_in(names, "example.org"));
+    lr__names_fini(&copy);
+    lr_names_free(names);
+}
+
 static void a_copy_has_the_same_and_is_its_own(void **state)
 {
     lr_names *names = lr_names_new();
@@ -601,6 +638,7 @@ int main(void)
         cmocka_unit_test(the_text_says_what_an_asterisk_is),
         cmocka_unit_test(adding_again_replaces_and_removing_takes_away),
         cmocka_unit_test(what_is_left_is_found_after_any_order_of_changes),
+        cmocka_unit_test(the_newest_wins_where_that_is_wanted),
         cmocka_unit_test(a_copy_has_the_same_and_is_its_own),
         cmocka_unit_test(without_memory_nothing_changes),
     };

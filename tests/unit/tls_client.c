@@ -98,6 +98,8 @@ static int on_send(WOLFSSL *ssl, char *from, int size, void *arg)
 {
     tls_client *client = arg;
 
+    if (client->before_send)
+        client->before_send(client);
     /* Behind its change_cipher_spec the keys are set; only Finished depends on these any more. */
     if (client->spoil_finished && size == 6 && from[0] == change_cipher_spec) {
         if (wolfSSL_version(ssl) == LR_TLS_1_3)

@@ -57,8 +57,9 @@ typedef struct tls_client {
     WOLFSSL *ssl;
     tls_bytes in, out;
     bool spoil_finished;
-    bool done;   /* handshake */
-    int failure; /* wolfSSL's number, 0 as long as all is well */
+    void (*before_send)(struct tls_client *client); /* of each record; none */
+    bool done;                                      /* handshake */
+    int failure;                                    /* wolfSSL's number, 0 as long as all is well */
 } tls_client;
 
 void tls_client_init(tls_client *client, const tls_client_plan *plan);

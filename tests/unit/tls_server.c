@@ -33,7 +33,7 @@ void tls_server_init(tls_server *server, lr_context *context)
     server->context = context;
     server->status = LR_EAGAIN;
     lr__buf_pool_init(&server->pool);
-    LR_CHECK(lr__replica_new(context, false, &server->replica, NULL) == LR_OK);
+    LR_CHECK(lr__replica_new(context, false, 0, &server->replica, NULL) == LR_OK);
 }
 
 void tls_server_fini(tls_server *server)

@@ -77,6 +77,7 @@ set(LOCKRING_TLS_SOURCES
     core/tls/pem.c
     core/tls/pkcs12.c
     core/tls/policy.c
+    core/tls/proof.c
     core/tls/rand.c
     core/tls/renegotiation.c
     core/tls/replica.c
@@ -175,11 +176,23 @@ set(LOCKRING_TOOL_SOURCES_lockring_keys
     tools/ocsp_fetch.c
     tools/ocsp_http.c
     tools/staple.c
+    tools/ticket_files.c
     tools/whole_file.c
 )
 set(LOCKRING_TOOL_SOURCES_lockring_serve
     tools/access_log.c
+    tools/ocsp_fetch.c
+    tools/ocsp_http.c
+    tools/path_watch.c
     tools/serve_context.c
     tools/serve_options.c
     tools/serve_proxy.c
+    tools/serve_say.c
+    tools/serve_staples.c
+    tools/serve_tickets.c
+    tools/serve_values.c
+    tools/staple.c
+    tools/staple_table.c
+    tools/ticket_files.c
+    tools/whole_file.c
 )
