@@ -100,7 +100,8 @@ LR_API LR_WORKER void *lr_conn_user(lr_conn *c); /* conn_user_size zeroed bytes;
 /* Is it a TLS connection? Plain ones have the same hooks: on_secure means that they may be written
  * to, and version, cipher and so on stay 0 or empty. */
 LR_API LR_WORKER bool lr_conn_is_tls(const lr_conn *c);
-LR_API LR_WORKER uint32_t lr_conn_listener(const lr_conn *c); /* lr_server_listen()'s index */
+/* lr_server_listen()'s index; LR_NONE: adopted */
+LR_API LR_WORKER uint32_t lr_conn_listener(const lr_conn *c);
 
 LR_API LR_WORKER lr_conn_id lr_conn_id_of(const lr_conn *c);
 /* The connection of that name, on its own worker, until its on_close has returned; else null. */
