@@ -474,6 +474,7 @@ void lr__conn_on_closed(lr_conn *c)
     lr__free(c->told);
     lr__free(c->name);
     lr__free(c->alpn_chosen);
+    lr__free(c->ja4);
     lr__peer_free(c->peer);
     if (c->why != &unexplained)
         lr__free((void *)(uintptr_t)c->why);

@@ -193,6 +193,7 @@ struct lr_conn {
     void *user;
     lr__conn_name *name;  /* null: none was sent */
     lr_slice alpn;        /* in the context, or alpn_chosen */
+    char *ja4;            /* null: not kept */
     uint8_t *alpn_chosen; /* by the program, instead of by the context's order */
     lr__engine_facts facts;
     lr__peer *peer; /* null: no certificate was asked for */

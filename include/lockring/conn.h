@@ -124,6 +124,8 @@ LR_API LR_WORKER const char *lr_conn_group(const lr_conn *c); /* "X25519"; "" wh
 LR_API LR_WORKER bool lr_conn_is_resumed(const lr_conn *c);   /* by a ticket or a session */
 LR_API LR_WORKER lr_slice lr_conn_servername(const lr_conn *c); /* lower case; empty: none sent */
 LR_API LR_WORKER lr_slice lr_conn_alpn(const lr_conn *c);       /* empty: none */
+/* As lr_hello_ja4() has it, where lr_server_options.keep_ja4 is on; else "". (B1) */
+LR_API LR_WORKER const char *lr_conn_ja4(const lr_conn *c);
 
 /* The client's certificate, where the context asked for one (request_cert). Authorized: it has one
  * that holds. Else the error says why not, by the names of Node.js ("CERT_HAS_EXPIRED";

@@ -110,6 +110,8 @@ typedef struct lr_server_options {
                                        * fails with LR_ESOURCE before any cryptography; default:
                                        * none */
     uint32_t source_handshakes_burst;
+    lr_toggle keep_ja4; /* each client's JA4 is computed at its gate and kept for lr_conn_ja4(),
+                         * which costs a few microseconds a handshake; default off (B1) */
 } lr_server_options;
 #define LR_SERVER_OPTIONS .size = sizeof(lr_server_options)
 
