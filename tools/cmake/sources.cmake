@@ -97,6 +97,7 @@ set(LOCKRING_TLS_SOURCES
 
 # core/run: joins the others.
 set(LOCKRING_RUN_SOURCES
+    core/run/adopt.c
     core/run/ask.c
     core/run/client.c
     core/run/conn.c
