@@ -85,6 +85,7 @@ class Client:
     def visit(self, server, keep=True):
         """Was it resumed? Both sides must say the same."""
         with socket.create_connection(("127.0.0.1", server.port), PATIENCE_S) as raw:
+            raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             with self.context.wrap_socket(raw, server_hostname="localhost",
                                           session=self.session) as tls:
                 tls.sendall(b"GET /info HTTP/1.0\r\n\r\n")
@@ -144,6 +145,14 @@ class Tickets(unittest.TestCase):
             for version in VERSIONS:
                 self.assertTrue(self.resumed(one, one, version))
                 self.assertFalse(self.resumed(one, other, version))
+
+    def test_a_session_is_handed_on_for_long_and_then_begins_anew(self):
+        with Server() as server:
+            for version in VERSIONS:
+                client = Client(version)
+                visits = [client.visit(server) for _ in range(300)]
+                self.assertEqual(visits[:201], [False] + 200 * [True])
+                self.assertLessEqual(visits.count(False), 2)
 
     def test_no_tickets_means_no_resumption(self):
         with Server("--no-tickets") as server:
@@ -313,16 +322,18 @@ class Tickets(unittest.TestCase):
 
     def test_a_link_on_the_way_leads_elsewhere(self):
         self.make("a", "sub", "keys")
-        os.symlink(self.path("a"), self.path("live"))
-        os.symlink("live/sub/../sub", self.path("short"))
+        for name in ("begin", "way"):  # where nothing else changes
+            os.mkdir(self.path(name))
+        os.symlink(self.path("a"), self.path("way", "live"))
+        os.symlink("../way/live/sub/../sub", self.path("begin", "short"))
 
         def change():
             path = self.fresh("b", "sub", "keys")
-            os.symlink("b", self.path("tmp"))
-            os.rename(self.path("tmp"), self.path("live"))
+            os.symlink("../b", self.path("way", "tmp"))
+            os.rename(self.path("way", "tmp"), self.path("way", "live"))
             return path
 
-        self.changes(self.path("short", "keys"), change)
+        self.changes(self.path("begin", "short", "keys"), change)
 
     def test_a_directory_on_the_way_is_replaced(self):
         self.make("live", "keys")
