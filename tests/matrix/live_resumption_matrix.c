@@ -427,6 +427,7 @@ int main(void)
         cmocka_unit_test(what_is_resumed_after_a_reload_a_full_handshake_would_let_in),
         cmocka_unit_test(before_a_reload_a_session_stays_with_its_name),
         cmocka_unit_test(a_session_stays_with_its_protocol),
+        cmocka_unit_test(names_and_protocols_are_bound_apart),
         cmocka_unit_test(nothing_resumes_past_its_time),
         cmocka_unit_test(a_chain_of_resumptions_ends_after_a_week),
         cmocka_unit_test(a_chain_of_resumptions_has_only_so_many_links),

@@ -127,6 +127,8 @@ const char *matrix_why_unsafe(const lr_context *context, matrix_form form, const
 void matrix_fail(bool is_unsafe, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void matrix_end_of_test(void); /* fails it if there was any of these */
 
+void names_and_protocols_are_bound_apart(void **state);
+
 /* The cells of time (matrix_time.c). */
 void nothing_resumes_past_its_time(void **state);
 void a_chain_of_resumptions_ends_after_a_week(void **state);

@@ -9,13 +9,7 @@
 
 #include <time.h>
 
-enum {
-    LR__RESUMPTIONS_MAX = 200 /* LR__RESUMPTIONS_MAX */,
-    HALF_HOUR = 1800,
-    TWO_HOURS = 7200,
-    DAY = 86400,
-    WEEK = 7 * DAY
-};
+enum { HALF_HOUR = 1800, TWO_HOURS = 7200, DAY = 86400, WEEK = 7 * DAY };
 
 typedef enum outcome {
     ALL,    /* resumed in every form */

@@ -27,6 +27,8 @@ POLICY = "core/tls/policy.c"
 SESSION = "core/tls/session.c"
 EQUAL = "equal"
 
+EVIDENCE = [r"^UNSAFE: .*$", r"^RULE: .*$", r"^\[  (?:FAILED |ERROR  ) \] [a-z].*$"]
+
 SWITCH = """
 #include <stdlib.h>
 
@@ -58,11 +60,11 @@ def instead(old, new):
 MUTATIONS = [
     ("version_min", POLICY, [left_out("put_number(&t, (uint32_t)context->version_min);")]),
     ("version_max", POLICY, [left_out("put_number(&t, (uint32_t)context->version_max);")]),
-    ("SUITES", POLICY, [left_out("put_number(&t, context->suite_count);"),
+    ("suites", POLICY, [left_out("put_number(&t, context->suite_count);"),
                         left_out("put_number(&t, context->suites[i]);")]),
     ("asked", POLICY, [left_out("put_number(&t, asked);")]),
     ("reject_unauthorized", POLICY, [left_out("put_number(&t, context->reject_unauthorized);")]),
-    ("VERIFY_DEPTH", POLICY, [left_out("put_number(&t, context->verify_depth);")]),
+    ("verify_depth", POLICY, [left_out("put_number(&t, context->verify_depth);")]),
     ("rsa_bits_min", POLICY, [left_out("put_number(&t, context->rsa_bits_min);")]),
     ("has lists", POLICY, [left_out("put_number(&t, context->trust.crl_count > 0);")]),
     ("TRUST", POLICY, [left_out("put_number(&t, context->trust.authority_count);"),
@@ -82,7 +84,7 @@ MUTATIONS = [
                         "mutant(NAME) ? 0 : id ? LR__SESSION_STORED : LR__SESSION_TICKET")]),
     ("id", SESSION, [instead("memcpy(at, id, LR__SESSION_ID);", "memset(at, 0, LR__SESSION_ID);")]),
     ("version", SESSION, [held("of->version == version")]),
-    ("BINDING", SESSION,
+    ("binding", SESSION,
      [held("memcmp(of->binding, sessions->binding, sizeof(of->binding)) == 0")]),
     ("name in the binding", SESSION,
      [left_out("memcpy(text + 2, name.bytes, name.len);"),
@@ -91,9 +93,9 @@ MUTATIONS = [
      [left_out("memcpy(text + 2 + name.len, alpn.bytes, alpn.len);"),
       ("text[1] = (uint8_t)alpn.len;", "text[1] = mutant(NAME) ? 0 : (uint8_t)alpn.len;")]),
     ("issued later than now", SESSION, [held("of->issued_s <= now + CLOCK_SKEW_S")]),
-    ("LIFETIME", SESSION,
+    ("lifetime", SESSION,
      [held("now - of->issued_s <= (int64_t)sessions->context->session_lifetime_s")]),
-    ("SEVEN DAYS", SESSION, [held("now - of->born_s <= LR__SESSION_AGE_MAX")]),
+    ("seven days", SESSION, [held("now - of->born_s <= LR__SESSION_AGE_MAX")]),
     ("born of the first", SESSION, [left_out("out->born_s = from->born_s;")]),
     ("resumptions", SESSION, [held("of->resumptions < LR__RESUMPTIONS_MAX")]),
     ("resumptions counted", SESSION,
@@ -112,7 +114,7 @@ MUTATIONS = [
        "        return false;",
        "case LR__PEER_UNAUTHORIZED:\n        if (session->judged)\n            break;\n"
        "        return mutant(NAME);")]),
-    ("JUDGED NOW", SESSION,
+    ("judged now", SESSION,
      [("    return session->judged->code == LR__VERIFY_OK || !context->reject_unauthorized;",
        "    return mutant(NAME) || session->judged->code == LR__VERIFY_OK ||\n"
        "           !context->reject_unauthorized;")]),
@@ -168,7 +170,7 @@ def run(program, mutant):
 
 def evidence(output):
     """The first line that says what failed."""
-    for pattern in (r"^UNSAFE: .*$", r"^RULE: .*$", r"^ERROR: .*$", r"^\[  FAILED  \] [a-z].*$"):
+    for pattern in EVIDENCE:
         found = re.search(pattern, output, re.M)
         if found:
             return found.group(0)
