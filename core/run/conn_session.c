@@ -83,6 +83,14 @@ static void open_ticket(lr_conn *c, lr__sessions *sessions)
                                                  c->worker->now_ns, &sessions->offered));
 }
 
+/* Who offers early data has a ticket that allows it, which is none of ours; where it was resumed
+ * all the same, wolfSSL 5.9.2 would not skip what it sends, or even take it (src/tls13.c,
+ * DoPreSharedKeys(), CheckPreSharedKeys()). */
+static bool may_resume(const lr__conn_gate *gate)
+{
+    return !gate->choice.early_data;
+}
+
 bool lr__conn_begin_sessions(lr_conn *c)
 {
     const lr_handlers *handlers = handlers_of(c);
@@ -106,7 +114,7 @@ bool lr__conn_begin_sessions(lr_conn *c)
     sessions->tickets = tickets;
     sessions->stored = handlers->on_new_session != NULL;
     sessions->early_data = gate->choice.early_data;
-    if (tickets)
+    if (tickets && may_resume(gate))
         open_ticket(c, sessions);
     return true;
 }
@@ -121,7 +129,7 @@ bool lr__conn_ask_session(lr_conn *c)
     lr__ask *ask;
     uint64_t before;
 
-    if (!handlers->on_resume || !gate->sessions || gate->sessions->offered ||
+    if (!handlers->on_resume || !gate->sessions || gate->sessions->offered || !may_resume(gate) ||
         !next_offer(c, true, &at, &offer))
         return false;
     memcpy(gate->session_id, offer.bytes, sizeof(gate->session_id));

@@ -96,7 +96,7 @@ static bool take_note(const uint8_t in[NOTE_SIZE], note *out)
     memcpy(out->lists, at, sizeof(out->lists));
     at += sizeof(out->lists);
     memcpy(out->binding, at, sizeof(out->binding));
-    return out->peer <= LR__PEER_UNAUTHORIZED;
+    return out->peer <= LR__PEER_UNAUTHORIZED && out->born_s >= 0 && out->issued_s >= 0;
 }
 
 /* id: of a stored session; null: a ticket. */
