@@ -451,7 +451,7 @@ static void live_S32_ten_thousand_clients_in_on_resume_starve_nobody(void **stat
         if (i % (count / 20) != 0)
             continue;
         await_waiting(&l, &w, i + 1);
-        s.fn = 0; /* others are served meanwhile, and stored */
+        s.fn = (store_fn)NULL; /* others are served meanwhile, and stored */
         store_empty(&s);
         {
             tls_keeper k = {0};
