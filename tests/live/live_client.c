@@ -165,7 +165,7 @@ static void note_facts(lr_conn *c, live_hook hook, lr_slice bytes, live_recorder
     memset(lr_conn_user(c), 0xff, 24);
 }
 
-static void a_made_connection_has_the_hooks_of_an_accepted_one(void **state)
+static void live_S105_a_made_connection_has_the_hooks_of_an_accepted_one(void **state)
 {
     play p;
 
@@ -574,7 +574,7 @@ static void in_on_worker_stop_nothing_is_made(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        LIVE_TEST(a_made_connection_has_the_hooks_of_an_accepted_one),
+        LIVE_TEST(live_S105_a_made_connection_has_the_hooks_of_an_accepted_one),
         LIVE_TEST(a_refused_connection_is_told_by_hooks),
         LIVE_TEST(a_connection_that_nobody_answers_times_out),
         LIVE_TEST(a_connection_may_be_given_up_while_it_is_made),
