@@ -238,6 +238,7 @@ lr_status lr_http_demo_new(const lr_http_demo_options *options, lr_http_demo **o
 
 void lr_http_demo_serve(lr_http_demo *demo, lr_server_options *options)
 {
+    options->keep_ja4 = LR_ON; /* for /info */
     lr_http_site_serve(demo->site, options);
 }
 

@@ -161,7 +161,10 @@ size_t lr_http_info(lr_conn *c, char *out, size_t cap)
     add_word(&o, "ring", lr_workers_ring(lr_worker_workers(w)));
     add_number(&o, "fragment", lr_conn_fragment_size_max(c));
     add_word(&o, "remote", remote);
-    add_null(&o, "ja4");
+    if (*lr_conn_ja4(c) != '\0')
+        add_word(&o, "ja4", lr_conn_ja4(c));
+    else
+        add_null(&o, "ja4");
     add_number(&o, "wire_in", bytes.wire_in);
     add_number(&o, "wire_out", bytes.wire_out);
     add_number(&o, "app_in", bytes.app_in);

@@ -30,6 +30,7 @@ typedef struct metric {
 static const metric metrics[] = {
     COUNT(accepted, "connections_accepted_total", NULL, "Sockets that listeners took."),
     COUNT(made, "connections_made_total", NULL, "Connections begun by clients of the program."),
+    COUNT(adopted, "connections_adopted_total", NULL, "Connections that the program handed over."),
     COUNT(refused_connections, "connections_refused_total", "reason=\"connections\"",
           "Accepted and reset at once."),
     COUNT(refused_memory, "connections_refused_total", "reason=\"memory\"", NULL),

@@ -780,6 +780,7 @@ const lr__backend lr__backend_epoll = {
     .listen_dup = lr__real_listen_dup,
     .socket = epoll_socket,
     .listen_close = lr__real_listen_close,
+    .adopt = lr__real_adopt,
     .abandon = lr__real_abandon,
     .accept_now = epoll_accept_now,
     .shutdown_write = lr__real_shutdown_write,

@@ -195,6 +195,9 @@ typedef struct lr__backend {
     int (*listen_dup)(void *world, int listener);
     int (*socket)(void *world, int family);          /* a stream socket to connect */
     void (*listen_close)(void *world, int listener); /* any thread; nothing armed */
+    /* Any thread: a socket from elsewhere, made ready for use. -EINVAL: no stream socket; -ENOTCONN
+     */
+    int (*adopt)(void *world, int sock);
     void (*abandon)(void *world, int sock); /* any thread; a connection of which nothing was ever
                                              * armed: the peer gets a reset */
     int (*accept_now)(lr__ring *ring, int listener); /* -EAGAIN: the queue is empty */

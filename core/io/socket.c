@@ -294,6 +294,24 @@ void lr__real_listen_close(void *world, int listener)
     (void)close(listener);
 }
 
+int lr__real_adopt(void *world, int sock)
+{
+    struct sockaddr_storage peer;
+    socklen_t len = sizeof(peer), size = sizeof(int);
+    int type = 0, flags = fcntl(sock, F_GETFL), now_or_later = fcntl(sock, F_GETFD);
+
+    (void)world;
+    if (flags < 0 || now_or_later < 0 || getsockopt(sock, SOL_SOCKET, SO_TYPE, &type, &size) != 0)
+        return -errno;
+    if (type != SOCK_STREAM)
+        return -EINVAL;
+    if (getpeername(sock, (struct sockaddr *)&peer, &len) != 0 ||
+        fcntl(sock, F_SETFL, flags | O_NONBLOCK) != 0 ||
+        fcntl(sock, F_SETFD, now_or_later | FD_CLOEXEC) != 0)
+        return -errno;
+    return is_ip(peer.ss_family) ? set_int(sock, IPPROTO_TCP, TCP_NODELAY, 1) : 0;
+}
+
 void lr__real_abandon(void *world, int sock)
 {
     (void)world;

@@ -40,6 +40,7 @@ bool lr__real_random(lr__ring *ring, void *out, size_t size);
 int lr__real_listen(void *world, const lr__listen_options *options);
 int lr__real_listen_dup(void *world, int listener);
 void lr__real_listen_close(void *world, int listener);
+int lr__real_adopt(void *world, int sock);
 void lr__real_abandon(void *world, int sock);
 int lr__real_shutdown_write(lr__ring *ring, int sock);
 int lr__real_sock_name(void *world, int sock, bool peer, struct sockaddr_storage *out,

@@ -787,6 +787,7 @@ const lr__backend lr__backend_uring = {
     .listen_dup = lr__real_listen_dup,
     .socket = uring_socket,
     .listen_close = lr__real_listen_close,
+    .adopt = lr__real_adopt,
     .abandon = lr__real_abandon,
     .accept_now = uring_accept_now,
     .shutdown_write = lr__real_shutdown_write,

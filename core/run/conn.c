@@ -130,6 +130,18 @@ static lr_conn *conn_new(lr__part *part, int sock, bool is_tls, bool has_preface
     return c;
 }
 
+/* One of which nothing was told and nothing armed. */
+static void conn_drop(lr_conn *c)
+{
+    lr_worker *w = c->worker;
+
+    w->live.parked_bytes -= lr__buf_len(&c->parked);
+    lr__buf_drop(&c->parked, &w->buffers);
+    if (c->user)
+        lr__slab_give(&c->part->users, c->user_slot);
+    lr__slab_give(&w->conns, c->slot);
+}
+
 /* Asked now: after a reset the system does not tell any more, and that is when it is wanted. */
 static void ask_remote(lr_worker *w, int sock, struct sockaddr_in6 *remote)
 {
@@ -215,34 +227,56 @@ static void begin_before_secure(lr_conn *c)
         lr__conn_begin_preface(c);
 }
 
-void lr__conn_open(const lr__listener *listener, int sock)
+/* What was read before it came here, and whose it is, for the gate. False: no memory. */
+static bool take_entry(lr_conn *c, const lr__conn_entry *entry)
 {
-    lr__part *part = listener->part;
-    lr_worker *w = part->worker;
+    c->listener = entry->listener;
+    if (entry->head.len != 0) {
+        if (!lr__buf_append(&c->parked, &c->worker->buffers, entry->head))
+            return false;
+        c->worker->live.parked_bytes += entry->head.len;
+    }
+    if (!entry->context)
+        return true;
+    c->gate = lr__alloc_zero(1, sizeof(*c->gate));
+    if (c->gate)
+        c->gate->own_context = lr_context_retain(entry->context);
+    return c->gate != NULL;
+}
+
+/* Makes it, with a place among the server's. Nothing has happened after a failure. */
+static lr_status admit(const lr__conn_entry *entry, int sock, lr_conn **out)
+{
+    lr__part *part = entry->part;
     struct sockaddr_in6 remote;
     lr_conn *c;
 
-    lr__stats_accepted(w);
-    ask_remote(w, sock, &remote);
-    if (!listener->has_preface && !lr__source_may_connect(part, &remote)) {
-        refuse_socket(part, sock, LR_ESOURCE);
-        return;
+    ask_remote(part->worker, sock, &remote);
+    if (!entry->has_preface && !lr__source_may_connect(part, &remote))
+        return LR_ESOURCE;
+    if (!lr__part_take_place(part))
+        return LR_ECONNECTIONS;
+    c = conn_new(part, sock, entry->is_tls, entry->has_preface);
+    if (c && take_entry(c, entry)) {
+        c->remote = remote;
+        *out = c;
+        return LR_OK;
     }
-    if (!lr__part_take_place(part)) {
-        refuse_socket(part, sock, LR_ECONNECTIONS);
-        return;
-    }
-    c = conn_new(part, sock, listener->is_tls, listener->has_preface);
-    if (!c) {
-        lr__part_give_place(part);
-        refuse_socket(part, sock, LR_ENOMEM);
-        return;
-    }
-    c->listener = listener->index;
-    c->remote = remote;
+    if (c)
+        conn_drop(c);
+    lr__part_give_place(part);
+    return LR_ENOMEM;
+}
+
+static void begin(lr_conn *c)
+{
+    lr__part *part = c->part;
+
     join_part(c);
-    lr__conn_arm_deadline(c, w->now_ns, part->server->handshake_timeout_ms);
+    lr__conn_arm_deadline(c, c->worker->now_ns, part->server->handshake_timeout_ms);
     lr__conn_recv_start(c);
+    if (lr__buf_len(&c->parked) != 0)
+        lr__conn_schedule_ready(c);
     (void)lr__hook_conn(c, LR__HOOK_OPEN, part->server->handlers.on_open);
     if (part->cut && !lr__conn_is_over(c))
         lr_conn_abort(c, LR_EDRAIN_TIMEOUT);
@@ -250,6 +284,31 @@ void lr__conn_open(const lr__listener *listener, int sock)
         lr__conn_enter_open(c);
     else if (!lr__conn_is_over(c))
         begin_before_secure(c);
+}
+
+void lr__conn_open(const lr__listener *listener, int sock)
+{
+    lr__conn_entry entry = {.part = listener->part,
+                            .listener = listener->index,
+                            .is_tls = listener->is_tls,
+                            .has_preface = listener->has_preface};
+    lr_status status;
+    lr_conn *c;
+
+    lr__stats_accepted(listener->part->worker);
+    status = admit(&entry, sock, &c);
+    if (status == LR_OK)
+        begin(c);
+    else
+        refuse_socket(listener->part, sock, status);
+}
+
+lr_status lr__conn_adopt(const lr__conn_entry *entry, int sock, lr_conn **out)
+{
+    LR_TRY(admit(entry, sock, out));
+    lr__stats_add(&entry->part->worker->stats, LR__STAT_adopted, 1);
+    begin(*out);
+    return LR_OK;
 }
 
 lr_conn *lr__conn_make(lr__part *part, int sock, const struct sockaddr_storage *address,
@@ -299,6 +358,7 @@ void lr__conn_gate_free(lr_conn *c)
     LR_CHECK(!c->gate->ask && c->gate->store_count == 0);
     lr__conn_end_sessions(c);
     lr_context_release(c->gate->context);
+    lr_context_release(c->gate->own_context);
     lr_bytes_release(c->gate->staple);
     lr__free(c->gate);
     c->gate = NULL;
@@ -414,6 +474,7 @@ void lr__conn_on_closed(lr_conn *c)
     lr__free(c->told);
     lr__free(c->name);
     lr__free(c->alpn_chosen);
+    lr__free(c->ja4);
     lr__peer_free(c->peer);
     if (c->why != &unexplained)
         lr__free((void *)(uintptr_t)c->why);

@@ -115,9 +115,10 @@ typedef struct lr__conn_gate {
     lr__hello first; /* kept over a HelloRetryRequest; its slices point into first_message */
     lr__buf first_message;
     lr__gate_step step;
-    lr__ask *ask;                  /* open; the connection is PARKED */
-    lr_context *context;           /* a reference; null: not chosen yet */
-    lr_bytes *staple;              /* a reference, or null */
+    lr__ask *ask;            /* open; the connection is PARKED */
+    lr_context *context;     /* a reference; null: not chosen yet */
+    lr_context *own_context; /* a reference: an adopted connection's; null: the server's counts */
+    lr_bytes *staple;        /* a reference, or null */
     struct lr__sessions *sessions; /* null: nothing is resumed, and nothing will be */
     const lr__key_set *keys;       /* pinned, or null */
     uint8_t session_id[32];        /* that on_resume was asked about */
@@ -192,6 +193,7 @@ struct lr_conn {
     void *user;
     lr__conn_name *name;  /* null: none was sent */
     lr_slice alpn;        /* in the context, or alpn_chosen */
+    char *ja4;            /* null: not kept */
     uint8_t *alpn_chosen; /* by the program, instead of by the context's order */
     lr__engine_facts facts;
     lr__peer *peer; /* null: no certificate was asked for */
@@ -205,8 +207,19 @@ const char *lr__conn_state_name(lr__conn_state state);
 bool lr__conn_may_enter(lr__conn_state from, lr__conn_state to);
 void lr__conn_enter(lr_conn *c, lr__conn_state state);
 
+/* How a connection that was not made here comes to a part. */
+typedef struct lr__conn_entry {
+    lr__part *part;
+    uint32_t listener; /* LR_NONE: none */
+    bool is_tls, has_preface;
+    lr_slice head;       /* bytes that were read already */
+    lr_context *context; /* in place of the server's; null: the server's */
+} lr__conn_entry;
+
 /* A socket that was accepted from one of the part's listeners; closes it if there is no room. */
 void lr__conn_open(const struct lr__listener *listener, int sock);
+/* One that the program had. LR_ESOURCE, LR_ECONNECTIONS, LR_ENOMEM: it is still the caller's. */
+lr_status lr__conn_adopt(const lr__conn_entry *entry, int sock, lr_conn **out);
 /* A connection that is being made; the socket is its from here on. Null: no memory, and the socket
  * is closed. */
 lr_conn *lr__conn_make(lr__part *part, int sock, const struct sockaddr_storage *address,

@@ -139,7 +139,9 @@ static bool choose_context(lr_conn *c)
         lr__conn_refuse(c, &fault);
         return false;
     }
-    c->gate->context = lr_context_retain(found ? found : table->context);
+    if (!found)
+        found = c->gate->own_context ? c->gate->own_context : table->context;
+    c->gate->context = lr_context_retain(found);
     return true;
 }
 

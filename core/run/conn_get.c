@@ -134,6 +134,12 @@ lr_slice lr_conn_peer_certificate(const lr_conn *c, uint32_t index)
     return c->peer && index < c->peer->count ? c->peer->certificates[index] : lr_slice_of(NULL, 0);
 }
 
+const char *lr_conn_ja4(const lr_conn *c)
+{
+    LR_CHECK(c != NULL);
+    return c->ja4 ? c->ja4 : "";
+}
+
 bool lr_conn_peer_fingerprint256(const lr_conn *c, char out[96])
 {
     static const char digits[] = "0123456789ABCDEF";

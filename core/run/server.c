@@ -88,6 +88,7 @@ static lr_status adopt(lr_server *s, const lr_server_options *given, const char 
     adopt_rates(&s->rates, &options);
     s->fragment_size_max = options.fragment_size_max ? options.fragment_size_max : LR__FRAGMENT_MAX;
     s->has_context = options.context != NULL;
+    s->keep_ja4 = options.keep_ja4 == LR_ON;
     return lr__publication_init(&s->publication, options.context, options.refuse_unknown_name, err);
 }
 

@@ -53,7 +53,7 @@ struct lr_server {
     lr_handlers handlers;
     lr__publication publication;
     void *user;
-    bool is_client, has_context;
+    bool is_client, has_context, keep_ja4;
     uint32_t conn_user_size, worker_user_size;
     uint32_t connection_count_max; /* LR_NONE: none */
     void (*on_refused)(lr_worker *w, lr_server *s, lr_status why);

@@ -19,6 +19,7 @@ struct lr_worker;
 #define LR__STATS(X)                                                                               \
     X(accepted)                                                                                    \
     X(made)                                                                                        \
+    X(adopted)                                                                                     \
     X(refused_connections)                                                                         \
     X(refused_memory)                                                                              \
     X(refused_sources)                                                                             \

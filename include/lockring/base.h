@@ -100,6 +100,7 @@ typedef enum lr_toggle { LR_DEFAULT = 0, LR_ON = 1, LR_OFF = 2 } lr_toggle;
     X(LR_EWRITE_TIMEOUT, -512, "the peer did not take what was written in time")                   \
     X(LR_ELIFETIME, -513, "the connection has reached its lifetime")                               \
     X(LR_ERENEGOTIATION, -514, "the client renegotiated too often")                                \
+    X(LR_EANSWER_TIMEOUT, -515, "the answer took too long")                                        \
     X(LR_EGONE, -600, "the object is gone")                                                        \
     X(LR_ECLOSED, -601, "the connection is closed")                                                \
     X(LR_EABORTED, -602, "the connection was aborted by the program")

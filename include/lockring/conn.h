@@ -100,7 +100,8 @@ LR_API LR_WORKER void *lr_conn_user(lr_conn *c); /* conn_user_size zeroed bytes;
 /* Is it a TLS connection? Plain ones have the same hooks: on_secure means that they may be written
  * to, and version, cipher and so on stay 0 or empty. */
 LR_API LR_WORKER bool lr_conn_is_tls(const lr_conn *c);
-LR_API LR_WORKER uint32_t lr_conn_listener(const lr_conn *c); /* lr_server_listen()'s index */
+/* lr_server_listen()'s index; LR_NONE: adopted */
+LR_API LR_WORKER uint32_t lr_conn_listener(const lr_conn *c);
 
 LR_API LR_WORKER lr_conn_id lr_conn_id_of(const lr_conn *c);
 /* The connection of that name, on its own worker, until its on_close has returned; else null. */
@@ -123,6 +124,8 @@ LR_API LR_WORKER const char *lr_conn_group(const lr_conn *c); /* "X25519"; "" wh
 LR_API LR_WORKER bool lr_conn_is_resumed(const lr_conn *c);   /* by a ticket or a session */
 LR_API LR_WORKER lr_slice lr_conn_servername(const lr_conn *c); /* lower case; empty: none sent */
 LR_API LR_WORKER lr_slice lr_conn_alpn(const lr_conn *c);       /* empty: none */
+/* As lr_hello_ja4() has it, where lr_server_options.keep_ja4 is on; else "". (B1) */
+LR_API LR_WORKER const char *lr_conn_ja4(const lr_conn *c);
 
 /* The client's certificate, where the context asked for one (request_cert). Authorized: it has one
  * that holds. Else the error says why not, by the names of Node.js ("CERT_HAS_EXPIRED";

@@ -110,6 +110,8 @@ typedef struct lr_server_options {
                                        * fails with LR_ESOURCE before any cryptography; default:
                                        * none */
     uint32_t source_handshakes_burst;
+    lr_toggle keep_ja4; /* each client's JA4 is computed at its gate and kept for lr_conn_ja4(),
+                         * which costs a few microseconds a handshake; default off (B1) */
 } lr_server_options;
 #define LR_SERVER_OPTIONS .size = sizeof(lr_server_options)
 
@@ -139,6 +141,27 @@ typedef struct lr_listen_options {
 LR_API LR_SETUP LR_NODISCARD lr_status lr_server_listen(lr_server *s,
                                                         const lr_listen_options *options,
                                                         uint32_t *index, lr_error *err);
+
+typedef struct lr_adopt_options {
+    size_t size;   /* LR_ADOPT_OPTIONS */
+    lr_slice head; /* what was read from it already, at most 64 KB, with preface LR_PREFACE_MAX;
+                    * copied: it comes before what the socket still has */
+    lr_context *context; /* in place of the server's own (S62); hooks and names are asked first as
+                          * ever; a reference is added */
+    bool plain;          /* without TLS */
+    bool preface;        /* on_preface is asked first; required then */
+} lr_adopt_options;
+#define LR_ADOPT_OPTIONS .size = sizeof(lr_adopt_options)
+
+/* Makes a connected stream socket of the program's, inherited, handed over, or accepted by itself,
+ * a connection of this server on this worker, with all its hooks (S61..S69); on_open runs inside
+ * the call. *out (may be null) lives until on_close. sock is the library's from LR_OK on, and the
+ * caller's after a failure. options may be null. LR_EINVAL: no connected stream socket, or the
+ * options contradict; LR_ESTATE: the server drains, or has no context; LR_ECONNECTIONS, LR_ESOURCE:
+ * the server's limits; LR_ENOMEM. */
+LR_API LR_WORKER LR_NODISCARD lr_status lr_server_adopt(lr_server *s, lr_worker *w, int sock,
+                                                        const lr_adopt_options *options,
+                                                        lr_conn **out, lr_error *err);
 
 /* Replaces the server's context (null: it stays) and all of its names (null: none) at once: each
  * handshake sees either the old or the new ones, and the new ones where it looks after this call

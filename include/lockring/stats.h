@@ -104,7 +104,9 @@ typedef struct lr_stats {
      * that is not there (any more); or not sealed here, for another policy, name or protocol, too
      * old, or of a client whose certificate holds no more. */
     uint64_t tickets_unknown_key, sessions_refused;
-} lr_stats; /* appended to, never reordered */
+
+    uint64_t adopted; /* connections of lr_server_adopt(), which no listener took */
+} lr_stats;           /* appended to, never reordered */
 #define LR_STATS .size = sizeof(lr_stats)
 
 /* The sum over all workers, and one worker's numbers. The caller sets out->size. */

@@ -58,6 +58,13 @@ def read_exactly(sock, size):
     return got
 
 
+def read_line(sock):
+    line = b""
+    while not line.endswith(b"\n"):
+        line += read_exactly(sock, 1)
+    return line
+
+
 def read_to_end(sock):
     got = bytearray()
     while piece := sock.recv(65536):
@@ -268,6 +275,36 @@ class Names(unittest.TestCase):
         with running("tls-names") as port:
             with self.assertRaisesRegex(ssl.SSLError, "(?i)unrecognized.name"):
                 connect(port, "nobody.example")
+
+
+class Sessions(unittest.TestCase):
+    """A session that was given is resumed, once, whichever worker gave it and whichever gets it."""
+
+    def visit(self, port, context, session):
+        plain = socket.create_connection(("127.0.0.1", port), PATIENCE_S)
+        with context.wrap_socket(plain, server_hostname="localhost", session=session) as client:
+            said = re.fullmatch(rb"(full|resumed) on worker (\d)\n", read_line(client))
+            self.assertEqual(client.session_reused, said.group(1) == b"resumed")
+            client.sendall(b"ping")
+            self.assertEqual(read_exactly(client, 4), b"ping")
+            return said.group(1), said.group(2), client.session
+
+    def test_clients_of_both_versions_come_back(self):
+        for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE
+            context.minimum_version = context.maximum_version = version
+            ways = set()
+            with self.subTest(version=version), running("tls-sessions") as port:
+                while len(ways) < 4:  # from each worker to each
+                    how, first, session = self.visit(port, context, None)
+                    self.assertEqual(how, b"full")
+                    how, second, _ = self.visit(port, context, session)
+                    self.assertEqual(how, b"resumed")
+                    how, _, _ = self.visit(port, context, session)
+                    self.assertEqual(how, b"full")
+                    ways.add((first, second))
 
 
 if __name__ == "__main__":

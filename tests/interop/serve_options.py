@@ -336,6 +336,7 @@ class Serving(unittest.TestCase):
                     info = json.loads(tls.makefile("rb").read().split(b"\r\n\r\n", 1)[1])
                 self.assertEqual((info["authorized"], info["peer_subject"]), (authorized, subject))
                 self.assertEqual(info["authorization_error"] is None, authorized)
+                self.assertRegex(info["ja4"], "^t13[di][0-9]{4}.._[0-9a-f]{12}_[0-9a-f]{12}$")
 
     def test_pkcs12_goes_with_no_pair(self):
         subprocess.run(["openssl", "pkcs12", "-export", "-in", path("ec.pem"), "-inkey",

@@ -517,6 +517,64 @@ live_S120_a_client_that_stops_after_its_hello_is_cut_after_the_handshake_timeout
     timeout_case(state, HELLO_MAX);
 }
 
+static void keep_it(lr_server_options *options)
+{
+    options->keep_ja4 = LR_ON;
+}
+
+static void compare_ja4(lr_conn *c, const lr_hello *hello, lr_hello_ask ask)
+{
+    live_recorder *recorder = lr_server_user(lr_conn_server(c));
+    char own[37];
+
+    live_note(&recorder->events, "%s", lr_hello_ja4(hello, own) ? own : "none");
+    (void)lr_hello_answer(ask, LR_OK, NULL);
+}
+
+static void note_ja4(lr_conn *c, live_hook hook, lr_slice bytes, live_recorder *recorder)
+{
+    if (hook == LIVE_SECURE)
+        live_note(&recorder->events, "%s", lr_conn_ja4(c));
+    live_echo(c, hook, bytes);
+}
+
+/* The same as lr_hello_ja4() tells at the gate; "" where it is not kept. */
+static void live_B1_the_ja4_of_a_client_is_kept_where_that_is_wanted(void **state)
+{
+    static const int versions[] = {TLS1_2_VERSION, TLS1_3_VERSION};
+    lr_handlers handlers = live_recorder_handlers;
+
+    handlers.on_hello = compare_ja4;
+    for (size_t i = 0; i < 4; i++) {
+        bool kept = i < 2;
+        live_recorder recorder;
+        live_plan plan = {.ring = live_ring(state),
+                          .user = &recorder,
+                          .handlers = &handlers,
+                          .tune = kept ? keep_it : NULL};
+        tls_plan to = {.version = versions[i % 2]};
+        char text[120];
+        const char *end;
+        tls_client t;
+        live l;
+
+        live_recorder_init(&recorder);
+        recorder.act = note_ja4;
+        live_start(&l, &plan);
+        TLS_MUST(&t, tls_open(&t, l.port, &to));
+        assert_true(live_await_counts(&recorder.events, 1, 1, 0));
+        assert_int_equal(strncmp(recorder.events.text, "open t1", 7), 0);
+        end = strchr(recorder.events.text + 5, ' ');
+        assert_int_equal(end - (recorder.events.text + 5), 36);
+        (void)snprintf(text, sizeof(text), "open %.36s secure %.*s ", recorder.events.text + 5,
+                       kept ? 36 : 0, recorder.events.text + 5);
+        live_expect(&recorder.events, text);
+        tls_close(&t, false);
+        live_stop(&l, 0);
+        live_recorder_fini(&recorder);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -537,6 +595,7 @@ int main(void)
         LIVE_TEST(a_second_hello_with_another_protocol_gets_illegal_parameter),
         LIVE_TEST(a_client_without_a_common_group_gets_handshake_failure),
         LIVE_TEST(grease_values_pass),
+        LIVE_TEST(live_B1_the_ja4_of_a_client_is_kept_where_that_is_wanted),
         LIVE_TEST(live_S120_a_silent_client_is_cut_after_the_handshake_timeout),
         LIVE_TEST(live_S120_a_client_that_stops_in_its_hello_is_cut_after_the_handshake_timeout),
         LIVE_TEST(live_S120_a_client_that_stops_after_its_hello_is_cut_after_the_handshake_timeout),

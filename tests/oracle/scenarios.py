@@ -5,6 +5,7 @@ and lockring are meant to differ, why."""
 from dataclasses import dataclass, field
 
 from client import PEERS, SERVERS, Raw, Tool, Tls
+from sessions import Sessions
 
 PING = b"ping"
 DEFAULT = [f"cert={SERVERS / 'default.pem'}", f"key={SERVERS / 'ec.key'}"]
@@ -381,6 +382,10 @@ def diffie_hellman():
                    why="lockring refuses what is broken; Node goes on without DHE")
 
 
+def sessions():
+    return Sessions(Scenario, Tls, DEFAULT, PING).scenarios()
+
+
 GROUPS = [errors, good_lives, protocols, names, sni_callbacks, staple_hooks, numbers, suites,
-          client_certificates, diffie_hellman]
+          client_certificates, diffie_hellman, sessions]
 SCENARIOS = [scenario for group in GROUPS for scenario in group()]

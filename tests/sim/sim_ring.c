@@ -612,6 +612,11 @@ static void sim_listen_close(void *world, int sock)
     sim_sock_close(world, sock, false);
 }
 
+static int sim_adopt(void *world, int sock)
+{
+    return sim_sock_of(world, sock)->kind == SIM_STREAM ? 0 : -EINVAL;
+}
+
 static void sim_abandon(void *world, int sock)
 {
     sim_sock_close(world, sock, true);
@@ -656,6 +661,7 @@ const lr__backend sim_backend = {
     .listen_dup = sim_listen_dup,
     .socket = sim_socket,
     .listen_close = sim_listen_close,
+    .adopt = sim_adopt,
     .abandon = sim_abandon,
     .accept_now = sim_accept_now,
     .shutdown_write = sim_shutdown_write,

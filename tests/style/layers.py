@@ -27,6 +27,7 @@ LAYERS = [
     ("bench/micro_", {PUBLIC, "core/", "bench/"}),  # measures one part of core
     ("bench/", {PUBLIC, "bench/"}),
     ("tools/", {PUBLIC, "proto/", "tools/"}),
+    ("docs/examples/redis_sessions.c", {PUBLIC, "proto/"}),
     ("docs/examples/", {PUBLIC}),
     ("tests/live/", {PUBLIC, "proto/", "tests/live/"}),
     ("tests/install/", {PUBLIC, "tests/install/"}),

@@ -97,6 +97,7 @@ set(LOCKRING_TLS_SOURCES
 
 # core/run: joins the others.
 set(LOCKRING_RUN_SOURCES
+    core/run/adopt.c
     core/run/ask.c
     core/run/client.c
     core/run/conn.c
@@ -149,6 +150,9 @@ set(LOCKRING_PROTO_SOURCES
     proto/http_types.c
     proto/proxy.c
     proto/proxy_parse.c
+    proto/redis.c
+    proto/redis_parse.c
+    proto/redis_queue.c
     proto/stats_text.c
 )
 
