@@ -236,6 +236,59 @@ class Tls(Client):
                 pass
 
 
+class Renegotiator(Client):
+    """openssl s_client and its command R: how often does it pass, with an echo after each?"""
+
+    WORD = b"the quic fox\n"  # without the letters that s_client takes for commands
+
+    def __init__(self, port, times):
+        super().__init__(port)
+        self.times = times
+
+    def run(self):
+        try:
+            self.ask()
+        except Exception as error:  # told by finish(), as above
+            self.failure = error
+
+    def ask(self):
+        with subprocess.Popen(
+                ["openssl", "s_client", "-connect", f"127.0.0.1:{self.port}", "-tls1_2"],
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                bufsize=0) as self.tool:
+            watchdog = threading.Timer(PATIENCE_S, self.tool.kill)
+            watchdog.start()
+            self.said, passed = b"", 0
+            if self.await_word(b"---\n") and self.echoes():
+                self.seen.append("secure")
+            while passed < self.times and self.renegotiates():
+                passed += 1
+            self.seen.append(f"renegotiated {passed}")
+            self.tool.stdin.close()
+            self.tool.stdout.read()
+            watchdog.cancel()
+
+    def renegotiates(self):
+        try:
+            self.tool.stdin.write(b"R\n")
+            return self.await_word(b"RENEGOTIATING") and self.echoes()
+        except BrokenPipeError:
+            return False
+
+    def echoes(self):
+        self.tool.stdin.write(self.WORD)
+        return self.await_word(self.WORD)
+
+    def await_word(self, word):
+        while word not in self.said:
+            part = self.tool.stdout.read(4096)
+            if not part:
+                return False
+            self.said += part
+        self.said = self.said[self.said.index(word) + len(word):]
+        return True
+
+
 class Tool(Client):
     """openssl s_client, for what Python does not tell: is the staple the one that the server was
     given, and in which group were the keys agreed?"""

@@ -36,6 +36,7 @@ REASONS = {
     "LR_EALPN": "alpn", "ERR_SSL_NO_APPLICATION_PROTOCOL": "alpn",
     "LR_EALERT": "alert", "LR_EABORTED": "program", "PROGRAM": "program",
     "LR_ECONNECTIONS": "", "LR_ETLS": "tls", "ERR_SSL_NO_SHARED_CIPHER": "tls",
+    "LR_ERENEGOTIATION": "attack", "ERR_TLS_SESSION_ATTACK": "attack",
     "LR_EPEERCERT": "peer-certificate",
     "ERR_SSL_PEER_DID_NOT_RETURN_A_CERTIFICATE": "peer-certificate",
 }
