@@ -262,12 +262,13 @@ lr__ask *lr__conn_open_ask(lr_conn *c, lr__ask_kind kind);
 bool lr__conn_get_replica(lr_conn *c);      /* of the gate's context; false: it has failed */
 void lr__conn_finish_handshake(lr_conn *c); /* enters OPEN */
 /* Sessions (core/run/conn_session.c). */
-bool lr__conn_stores(const lr_conn *c);                 /* the program has a store */
-bool lr__conn_is_storing(const lr_conn *c);             /* it has not answered yet: no byte moves */
-bool lr__conn_begin_sessions(lr_conn *c);               /* false: it has failed */
-bool lr__conn_ask_session(lr_conn *c);                  /* true: asked, and the answer goes on */
-bool lr__conn_take_session(lr_conn *c, lr_slice value); /* false: it has failed */
-bool lr__conn_store_sessions(lr_conn *c);               /* true: asked, or it is over */
+bool lr__conn_stores(const lr_conn *c);     /* the program has a store */
+bool lr__conn_is_storing(const lr_conn *c); /* it has not answered yet: no byte moves */
+void lr__conn_pin_keys(lr_conn *c);         /* of this moment, for the whole handshake (S57) */
+bool lr__conn_begin_sessions(lr_conn *c);   /* false: it has failed */
+bool lr__conn_ask_session(lr_conn *c);      /* true: asked, and the answer goes on */
+bool lr__conn_take_session(lr_conn *c, lr_slice value);   /* false: it has failed */
+bool lr__conn_store_sessions(lr_conn *c);                 /* true: asked, or it is over */
 bool lr__conn_take_store(lr_conn *c, const lr__ask *ask); /* true: it was one of these */
 void lr__conn_end_sessions(lr_conn *c);
 void lr__conn_refuse(lr_conn *c, const lr__hello_fault *fault);

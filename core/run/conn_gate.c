@@ -186,6 +186,7 @@ static void on_hello_complete(lr_conn *c)
         lr__conn_fail_memory(c);
         return;
     }
+    lr__conn_pin_keys(c);
     gate->step = LR__GATE_HELLO;
     gate->hello_ns = c->worker->now_ns;
     lr__conn_decide(c);

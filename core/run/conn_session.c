@@ -91,6 +91,11 @@ static bool may_resume(const lr__conn_gate *gate)
     return !gate->choice.early_data;
 }
 
+void lr__conn_pin_keys(lr_conn *c)
+{
+    c->gate->keys = lr__keys_pin(c->worker);
+}
+
 bool lr__conn_begin_sessions(lr_conn *c)
 {
     const lr_handlers *handlers = handlers_of(c);
@@ -101,7 +106,6 @@ bool lr__conn_begin_sessions(lr_conn *c)
 
     if (!tickets && !lr__conn_stores(c))
         return true;
-    gate->keys = lr__keys_pin(c->worker);
     if (!gate->keys)
         return true;
     sessions = lr__sessions_new(gate->context, gate->keys);

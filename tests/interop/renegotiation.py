@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """renegotiation.py BIN: openssl s_client -tls1_2 and its command R, four times, at lockring-serve
-with and without --renegotiation. On both rings. Exit 77: openssl is not installed."""
+with and without --renegotiation (S7). On both rings. Exit 77: openssl is not installed."""
 
 import os
 import re
@@ -86,7 +86,7 @@ def openssl(server, renegotiations):
     return passed, client.close().decode(errors="replace")
 
 
-def check(binary, ring):
+def s7_s_client_renegotiates_up_to_the_limit(binary, ring):
     server = Server(binary, ring, "--renegotiation", "3/600")
     passed, words = openssl(server, 4)
     assert passed == 3, f"{passed} of 4 passed: {words}"
@@ -108,7 +108,7 @@ def main():
         print("renegotiation: not installed: openssl")
         return 77
     for ring in ("uring", "epoll"):
-        check(os.path.join(sys.argv[1], "lockring-serve"), ring)
+        s7_s_client_renegotiates_up_to_the_limit(os.path.join(sys.argv[1], "lockring-serve"), ring)
     return 0
 
 

@@ -337,6 +337,72 @@ static void live_S68_protocols_are_those_of_its_context(void **state)
     play_asking(state, LR_OFF, "UNABLE_TO_GET_ISSUER_CERT:echo");
 }
 
+static int take_npn(SSL *ssl, unsigned char **out, unsigned char *out_len, const unsigned char *in,
+                    unsigned in_len, void *arg)
+{
+    (void)ssl;
+    (void)arg;
+    (void)in_len;
+    *out = (unsigned char *)in + 1; /* the first that the server has told */
+    *out_len = in[0];
+    return SSL_TLSEXT_ERR_OK;
+}
+
+/* NPN is not answered on an adopted socket either: ALPN, or nothing. */
+static void live_S67_npn_is_not_spoken_on_it(void **state)
+{
+    static const char *const offers[] = {NULL, "\4echo"};
+
+    for (size_t i = 0; i < LIVE_COUNT_OF(offers); i++) {
+        SSL_CTX *ctx = ctx_new(&(tls_plan){.version = TLS1_2_VERSION, .alpn = offers[i]});
+        const unsigned char *npn, *alpn;
+        unsigned npn_len, alpn_len;
+        tls_client t;
+        stage s;
+
+        SSL_CTX_set_next_proto_select_cb(ctx, take_npn, NULL);
+        set(&s, state, (live_plan){.context = {.alpn = "echo"}});
+        bring(&s, &t, ctx, "localhost", 0, (lr_adopt_options){LR_ADOPT_OPTIONS});
+        SSL_get0_next_proto_negotiated(t.ssl, &npn, &npn_len);
+        SSL_get0_alpn_selected(t.ssl, &alpn, &alpn_len);
+        assert_int_equal(npn_len, 0);
+        assert_int_equal(alpn_len, offers[i] ? 4 : 0);
+        talk_and_go(&s, &t, 1);
+        SSL_CTX_free(ctx);
+        strike(&s);
+    }
+}
+
+static lr_context *answer_of_sni; /* what on_sni gives */
+
+static void on_sni(lr_conn *c, lr_slice name, lr_sni_ask ask)
+{
+    live_recorder *recorder = lr_server_user(lr_conn_server(c));
+
+    live_note(&recorder->events, "sni:%.*s", (int)name.len, (const char *)name.bytes);
+    if (lr_sni_answer(ask, LR_OK, answer_of_sni) != LR_OK)
+        live_note(&recorder->events, "late");
+}
+
+static void live_S69_on_sni_is_asked_about_it(void **state)
+{
+    lr_handlers handlers = live_recorder_handlers;
+    SSL_CTX *ctx = ctx_new(&(tls_plan){0});
+    tls_client t;
+    stage s;
+
+    handlers.on_sni = on_sni;
+    answer_of_sni = context_for("chosen.test");
+    set(&s, state, (live_plan){.handlers = &handlers});
+    bring(&s, &t, ctx, "any.test", 0, (lr_adopt_options){LR_ADOPT_OPTIONS});
+    assert_true(is_shown(&t, "chosen.test"));
+    talk_and_go(&s, &t, 1);
+    live_expect(&s.recorder.events, "open sni:any.test secure data:4 end close:clean ");
+    SSL_CTX_free(ctx);
+    strike(&s);
+    lr_context_release(answer_of_sni);
+}
+
 static void expect_refused(stage *s, int sock, const lr_adopt_options *options, lr_status status)
 {
     lr_error err;
@@ -394,7 +460,9 @@ int main(void)
         LIVE_TEST(live_S64_it_counts_as_the_servers),
         LIVE_TEST(live_S65_a_certificate_is_asked_for_by_its_context),
         LIVE_TEST(live_S66_and_demanded),
+        LIVE_TEST(live_S67_npn_is_not_spoken_on_it),
         LIVE_TEST(live_S68_protocols_are_those_of_its_context),
+        LIVE_TEST(live_S69_on_sni_is_asked_about_it),
     };
 
     return LIVE_MAIN(tests);

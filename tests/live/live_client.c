@@ -165,7 +165,7 @@ static void note_facts(lr_conn *c, live_hook hook, lr_slice bytes, live_recorder
     memset(lr_conn_user(c), 0xff, 24);
 }
 
-static void a_made_connection_has_the_hooks_of_an_accepted_one(void **state)
+static void live_S105_a_made_connection_has_the_hooks_of_an_accepted_one(void **state)
 {
     play p;
 
@@ -181,6 +181,36 @@ static void a_made_connection_has_the_hooks_of_an_accepted_one(void **state)
         live_events_clear(&p.made.events);
         live_events_clear(&p.recorder.events);
     }
+    play_close(&p);
+}
+
+static void tell_side(lr_conn *c, live_hook hook, lr_slice bytes, live_recorder *recorder)
+{
+    const play *p = recorder->arg;
+
+    if (hook == LIVE_OPEN && lr_conn_server(c) == p->server && !lr_conn_client(c))
+        live_note(&recorder->events, "servers");
+    if (hook == LIVE_OPEN && lr_conn_client(c) == p->client && !lr_conn_server(c))
+        live_note(&recorder->events, "clients");
+    if (recorder == &p->made)
+        ask(c, hook, bytes, recorder);
+    else
+        live_echo(c, hook, bytes);
+}
+
+/* The two ends of one connection. */
+static void live_S63_a_connection_is_a_servers_or_a_clients(void **state)
+{
+    play p;
+
+    play_open(&p, state, &(play_plan){.act = tell_side});
+    p.recorder.arg = &p;
+    p.recorder.act = tell_side;
+    make_to(&p, 0, p.port);
+    assert_true(live_await_counts(&p.made.events, 1, 1, 1));
+    assert_true(live_await_counts(&p.recorder.events, 1, 1, 1));
+    live_expect(&p.made.events, "open clients secure data:4 close:clean ");
+    live_expect(&p.recorder.events, "open servers secure data:4 end close:clean ");
     play_close(&p);
 }
 
@@ -436,7 +466,7 @@ static void without_a_descriptor_nothing_is_made(void **state)
     play_close(&p);
 }
 
-static void many_are_made_at_once_on_several_workers(void **state)
+static void live_S88_many_are_made_to_a_host_and_port_at_once(void **state)
 {
     enum { PER_WORKER = 150, WORKERS = 3 };
     lr_connect_options to = {LR_CONNECT_OPTIONS, .host = "127.0.0.1"};
@@ -574,7 +604,8 @@ static void in_on_worker_stop_nothing_is_made(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        LIVE_TEST(a_made_connection_has_the_hooks_of_an_accepted_one),
+        LIVE_TEST(live_S105_a_made_connection_has_the_hooks_of_an_accepted_one),
+        LIVE_TEST(live_S63_a_connection_is_a_servers_or_a_clients),
         LIVE_TEST(a_refused_connection_is_told_by_hooks),
         LIVE_TEST(a_connection_that_nobody_answers_times_out),
         LIVE_TEST(a_connection_may_be_given_up_while_it_is_made),
@@ -585,7 +616,7 @@ int main(void)
         LIVE_TEST(each_bad_option_of_a_connect_is_named),
         LIVE_TEST(each_bad_option_of_a_client_is_named),
         LIVE_TEST(without_a_descriptor_nothing_is_made),
-        LIVE_TEST(many_are_made_at_once_on_several_workers),
+        LIVE_TEST(live_S88_many_are_made_to_a_host_and_port_at_once),
         LIVE_TEST(made_connections_are_drained_and_cut_as_accepted_ones),
         LIVE_TEST(a_connection_that_is_being_made_is_cut_and_none_is_made_after_it),
         LIVE_TEST(in_on_worker_stop_nothing_is_made),

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* live_client_cert.c: certificates of clients: asked for, judged, told; the rows S39 to S41, S107,
- * S109, S122, S123 of the reference, each in TLS 1.2 and 1.3. */
+/* live_client_cert.c: certificates of clients: asked for, judged, told; the rows S39 to S41, S76,
+ * S77, S80, S107, S109, S115, S116, S122, S123 of the reference, each in TLS 1.2 and 1.3. */
 #include "client.h"
 #include "pki.h"
 
@@ -189,6 +189,105 @@ static void live_S41_unauthorized_clients_come_in_where_that_is_wanted(void **st
     expect_welcome(state, &options, &stranger, "unauthorized:SELF_SIGNED_CERT_IN_CHAIN:2");
 }
 
+static void tell_throughout(lr_conn *c, live_hook hook, lr_slice bytes, live_recorder *recorder)
+{
+    if (hook == LIVE_OPEN || hook == LIVE_SECURE || hook == LIVE_CLOSE)
+        live_note(&recorder->events, "%d:%s", lr_conn_is_authorized(c),
+                  lr_conn_authorization_error(c));
+    live_echo(c, hook, bytes);
+}
+
+/* What the connection says at its open, when it is secure, and at its end. */
+static void expect_told(void **state, const visitor *v, lr_toggle asked, const char *events)
+{
+    for (size_t i = 0; i < LIVE_COUNT_OF(versions); i++) {
+        live_recorder recorder;
+        live_plan plan = {.ring = live_ring(state),
+                          .user = &recorder,
+                          .worker_count = 1,
+                          .context = asking(LR_OFF)};
+        live l;
+
+        plan.context.request_cert = asked;
+        live_recorder_init(&recorder);
+        recorder.act = tell_throughout;
+        live_start(&l, &plan);
+        visit_and_talk(&l, v, versions[i]);
+        assert_true(live_await_counts(&recorder.events, 1, 1, 1));
+        live_expect(&recorder.events, events);
+        live_stop(&l, LR_NONE);
+        live_recorder_fini(&recorder);
+    }
+}
+
+static void live_S76_authorized_is_whose_certificate_holds_and_nobody_else(void **state)
+{
+    expect_told(state, &known, LR_ON, "open 0: secure 1: data:4 end close:clean 1: ");
+    expect_told(state, &known, LR_OFF, "open 0: secure 0: data:4 end close:clean 0: ");
+}
+
+static void live_S77_the_error_is_there_only_where_it_is_not_authorized(void **state)
+{
+    const visitor expired = {"expired.pem", NULL, "client.key"};
+
+    expect_told(state, &expired, LR_ON,
+                "open 0: secure 0:CERT_HAS_EXPIRED data:4 end close:clean 0:CERT_HAS_EXPIRED ");
+    expect_told(state, &known, LR_ON, "open 0: secure 1: data:4 end close:clean 1: ");
+    expect_told(state, &expired, LR_OFF, "open 0: secure 0: data:4 end close:clean 0: ");
+}
+
+static void expect_no_context(lr_context_options *options, const char *what)
+{
+    lr_context *context;
+    lr_error err;
+
+    options->size = sizeof(*options);
+    options->self_signed = "localhost";
+    assert_int_not_equal(lr_context_new(options, &context, &err), LR_OK);
+    if (!strstr(err.text, what))
+        fail_msg("'%s' does not name %s", err.text, what);
+}
+
+static void live_S115_who_is_trusted_comes_from_a_file_from_memory_or_both(void **state)
+{
+    static const char untrusted[] = "unauthorized:SELF_SIGNED_CERT_IN_CHAIN:2";
+    lr_context_options options = asking(LR_OFF), memory = options, both = options;
+
+    expect_welcome(state, &options, &known, "authorized::1");
+    expect_welcome(state, &options, &stranger, untrusted);
+    memory.ca_file = NULL;
+    memory.ca = pki_file("other_root.pem");
+    expect_welcome(state, &memory, &known, "unauthorized:UNABLE_TO_VERIFY_LEAF_SIGNATURE:1");
+    expect_welcome(state, &memory, &stranger, "authorized::2");
+    both.ca = pki_file("other_root.pem");
+    expect_welcome(state, &both, &known, "authorized::1");
+    expect_welcome(state, &both, &stranger, "authorized::2");
+    both.ca_file = pki_path("root.key"); /* there is no certificate in it */
+    expect_no_context(&both, "root.key");
+}
+
+static void live_S116_lists_come_from_files_and_from_memory(void **state)
+{
+    const visitor revoked = {"revoked.pem", NULL, "client.key"};
+    const char *files[] = {pki_path("root.crl"), pki_path("inter.crl")};
+    const lr_slice lists[] = {pki_file("root_crl.der")};
+    lr_context_options options = asking(LR_OFF);
+
+    expect_welcome(state, &options, &revoked, "authorized::1"); /* nobody told */
+    options.crl_files = files;
+    options.crl_file_count = 2;
+    expect_welcome(state, &options, &revoked, "unauthorized:CERT_REVOKED:1");
+    expect_welcome(state, &options, &known, "authorized::1");
+    options.crl_file_count = 0;
+    options.crls = lists;
+    options.crl_count = 1;
+    expect_welcome(state, &options, &revoked, "unauthorized:CERT_REVOKED:1");
+    expect_welcome(state, &options, &known, "authorized::1");
+    files[0] = pki_path("root.pem"); /* no list */
+    options.crl_file_count = 1;
+    expect_no_context(&options, "root.pem");
+}
+
 static void live_S107_crl_tells_revoked_and_missing_apart(void **state)
 {
     const visitor revoked = {"revoked.pem", NULL, "client.key"};
@@ -335,9 +434,13 @@ int main(void)
         LIVE_TEST(live_S39_a_client_whose_certificate_holds_is_authorized),
         LIVE_TEST(live_S40_the_reason_why_not_is_told),
         LIVE_TEST(live_S41_unauthorized_clients_come_in_where_that_is_wanted),
+        LIVE_TEST(live_S76_authorized_is_whose_certificate_holds_and_nobody_else),
+        LIVE_TEST(live_S77_the_error_is_there_only_where_it_is_not_authorized),
         LIVE_TEST(live_S80_the_certificates_are_there_byte_by_byte_to_the_end),
         LIVE_TEST(live_S107_crl_tells_revoked_and_missing_apart),
         LIVE_TEST(live_S109_without_ca_the_public_ones_are_trusted),
+        LIVE_TEST(live_S115_who_is_trusted_comes_from_a_file_from_memory_or_both),
+        LIVE_TEST(live_S116_lists_come_from_files_and_from_memory),
         LIVE_TEST(live_S122_nobody_is_asked_by_default),
         LIVE_TEST(live_S123_whoever_has_no_certificate_that_holds_is_refused),
         LIVE_TEST(nobody_is_trusted_for_having_been_let_in),

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* live_context.c: what the options of a context do to a handshake with OpenSSL: suites, their
- * order, groups, Diffie-Hellman, forms of keys; the rows S2, S8 to S11, S15, S106, S108, S112,
- * S118, S119, S121, S132, S133 of the reference. */
+ * order, versions, groups, Diffie-Hellman, forms of keys; the rows S2, S8 to S11, S15, S102, S106,
+ * S108, S112 to S114, S117 to S119, S121, S132, S133 of the reference. */
 #include "client.h"
 #include "pki.h"
 
@@ -223,17 +223,137 @@ static void live_S106_every_form_of_key_and_certificate_serves(void **state)
     }
 }
 
-static void live_S108_and_S121_whose_order_decides(void **state)
+/* Likes the second of ours best. */
+static const offer other_way_round = {
+    TLS1_2_VERSION, "ECDHE-RSA-AES256-GCM-SHA384:ECDHE-RSA-AES128-GCM-SHA256", NULL};
+
+static void live_S108_the_order_of_the_client_decides_where_that_is_wanted(void **state)
 {
-    const offer chacha = {TLS1_2_VERSION, "ECDHE-RSA-AES256-GCM-SHA384:ECDHE-RSA-AES128-GCM-SHA256",
-                          NULL};
     lr_context_options options = rsa();
 
-    expect_suite(state, &options, &chacha, "ECDHE-RSA-AES128-GCM-SHA256");
-    options.honor_cipher_order = LR_ON;
-    expect_suite(state, &options, &chacha, "ECDHE-RSA-AES128-GCM-SHA256");
     options.honor_cipher_order = LR_OFF;
-    expect_suite(state, &options, &chacha, "ECDHE-RSA-AES256-GCM-SHA384");
+    expect_suite(state, &options, &other_way_round, "ECDHE-RSA-AES256-GCM-SHA384");
+    options.honor_cipher_order = LR_ON;
+    expect_suite(state, &options, &other_way_round, "ECDHE-RSA-AES128-GCM-SHA256");
+}
+
+static void live_S121_the_order_of_the_server_decides_by_default(void **state)
+{
+    lr_context_options options = rsa();
+
+    expect_suite(state, &options, &other_way_round, "ECDHE-RSA-AES128-GCM-SHA256");
+    options.ciphers = "ECDHE-RSA-AES256-GCM-SHA384:ECDHE-RSA-AES128-GCM-SHA256";
+    expect_suite(state, &options, &other_way_round, "ECDHE-RSA-AES256-GCM-SHA384");
+    options.ciphers = NULL;
+    options.profile = LR_PROFILE_NODE4;
+    expect_suite(state, &options, &other_way_round, "ECDHE-RSA-AES128-GCM-SHA256");
+}
+
+static void live_S117_without_a_list_the_suites_are_modern_ones(void **state)
+{
+    const offer any = {TLS1_2_VERSION, "ALL", NULL};
+    const offer large = {TLS1_2_VERSION, "ECDHE-RSA-AES256-GCM-SHA384", NULL};
+    const offer chacha = {TLS1_2_VERSION, "ECDHE-RSA-CHACHA20-POLY1305", NULL};
+    const offer old = {TLS1_2_VERSION,
+                       "ECDHE-RSA-AES128-SHA256:AES128-GCM-SHA256:AES128-SHA:"
+                       "DHE-RSA-AES128-GCM-SHA256:AECDH-AES128-SHA:NULL-SHA256",
+                       NULL};
+    const offer tls13 = {TLS1_3_VERSION, NULL, NULL};
+    lr_context_options options = rsa();
+
+    expect_suite(state, &options, &tls13, "TLS_AES_128_GCM_SHA256");
+    expect_suite(state, &options, &any, "ECDHE-RSA-AES128-GCM-SHA256");
+    expect_suite(state, &options, &large, "ECDHE-RSA-AES256-GCM-SHA384");
+    expect_suite(state, &options, &chacha, "ECDHE-RSA-CHACHA20-POLY1305");
+    expect_suite(state, &options, &old, "");
+}
+
+static void live_S102_versions_have_a_lowest_and_a_highest(void **state)
+{
+    const offer tls12 = {TLS1_2_VERSION, NULL, NULL}, tls13 = {TLS1_3_VERSION, NULL, NULL};
+    const offer both = {0, NULL, NULL};
+    lr_context_options options = rsa();
+
+    expect_suite(state, &options, &both, "TLS_AES_128_GCM_SHA256");
+    options.version_max = LR_TLS_1_2;
+    expect_suite(state, &options, &both, "ECDHE-RSA-AES128-GCM-SHA256");
+    expect_suite(state, &options, &tls13, "");
+    options.version_max = LR_TLS_DEFAULT;
+    options.version_min = LR_TLS_1_3;
+    expect_suite(state, &options, &both, "TLS_AES_128_GCM_SHA256");
+    expect_suite(state, &options, &tls12, "");
+    options.version_min = (lr_tls_version)0x0302; /* nothing older is spoken, whoever asks */
+    expect_refused(&options, "version");
+}
+
+/* What the server of these options shows: how many certificates, and if the leaf is this one. */
+static void expect_shown(void **state, const lr_context_options *context, int count, lr_slice leaf)
+{
+    live_recorder recorder;
+    live_plan plan = {
+        .ring = live_ring(state), .user = &recorder, .worker_count = 1, .context = *context};
+    unsigned char *der = NULL;
+    tls_client t;
+    live l;
+    int len;
+
+    live_recorder_init(&recorder);
+    live_start(&l, &plan);
+    TLS_MUST(&t, tls_open(&t, l.port, NULL));
+    assert_int_equal(sk_X509_num(SSL_get_peer_cert_chain(t.ssl)), count);
+    len = i2d_X509(sk_X509_value(SSL_get_peer_cert_chain(t.ssl), 0), &der);
+    assert_int_equal(len, leaf.len);
+    assert_memory_equal(der, leaf.bytes, leaf.len);
+    OPENSSL_free(der);
+    tls_close(&t, false);
+    live_stop(&l, LR_NONE);
+    live_recorder_fini(&recorder);
+}
+
+static void live_S113_the_key_comes_from_a_file_or_from_memory_and_must_fit(void **state)
+{
+    const offer any = {TLS1_2_VERSION, NULL, NULL};
+    lr_identity one = {LR_IDENTITY, .cert = pki_file("server.pem"), .key = pki_file("rsa.key")};
+    lr_context_options options = rsa();
+    lr_context_options memory = {.cert = pki_file("server.pem"), .key = pki_file("rsa.key")};
+    lr_context_options several = {.identities = &one, .identity_count = 1};
+
+    expect_suite(state, &options, &any, "ECDHE-RSA-AES128-GCM-SHA256");
+    expect_suite(state, &memory, &any, "ECDHE-RSA-AES128-GCM-SHA256");
+    expect_suite(state, &several, &any, "ECDHE-RSA-AES128-GCM-SHA256");
+    options.key_file = pki_path("small.key"); /* another RSA key */
+    expect_refused(&options, "does not belong");
+    options.key_file = NULL;
+    expect_refused(&options, "key");
+    memory.key = pki_file("rsa_encrypted.der");
+    memory.passphrase = "another";
+    expect_refused(&memory, "passphrase");
+    memory.passphrase = "secret";
+    expect_suite(state, &memory, &any, "ECDHE-RSA-AES128-GCM-SHA256");
+}
+
+static void live_S114_the_certificate_is_shown_with_its_chain(void **state)
+{
+    char both[8192];
+    lr_context_options options = rsa();
+    lr_context_options chain = {.key = pki_file("client.key")};
+    int len = snprintf(both, sizeof(both), "%s%s", pki_text("plain.pem"), pki_text("root.pem"));
+    BIO *bio = BIO_new_mem_buf(both, len);
+    X509 *leaf = PEM_read_bio_X509(bio, NULL, NULL, NULL);
+    unsigned char *der = NULL;
+    int der_len = i2d_X509(leaf, &der);
+
+    assert_true(len > 0 && (size_t)len < sizeof(both) && der_len > 0);
+    chain.cert = lr_slice_of(both, (size_t)len);
+    expect_shown(state, &options, 1, pki_file("server.der"));
+    expect_shown(state, &chain, 2, lr_slice_of(der, (size_t)der_len));
+    chain.cert = pki_file("root.key");
+    expect_refused(&chain, "cert");
+    chain.cert = lr_slice_of(NULL, 0);
+    expect_refused(&chain, "cert");
+    OPENSSL_free(der);
+    X509_free(leaf);
+    BIO_free(bio);
 }
 
 static void live_S112_pfx_excludes_key_and_cert_and_ca(void **state)
@@ -336,11 +456,16 @@ int main(void)
         LIVE_TEST(live_S10_a_context_has_its_own_suites),
         LIVE_TEST(live_S11_the_grammar_of_openssls_lists_is_spoken),
         LIVE_TEST(live_S15_dhe_is_there_with_parameters_only),
+        LIVE_TEST(live_S102_versions_have_a_lowest_and_a_highest),
         LIVE_TEST(live_S106_every_form_of_key_and_certificate_serves),
-        LIVE_TEST(live_S108_and_S121_whose_order_decides),
+        LIVE_TEST(live_S108_the_order_of_the_client_decides_where_that_is_wanted),
         LIVE_TEST(live_S112_pfx_excludes_key_and_cert_and_ca),
+        LIVE_TEST(live_S113_the_key_comes_from_a_file_or_from_memory_and_must_fit),
+        LIVE_TEST(live_S114_the_certificate_is_shown_with_its_chain),
+        LIVE_TEST(live_S117_without_a_list_the_suites_are_modern_ones),
         LIVE_TEST(live_S118_groups_go_by_all_their_names),
         LIVE_TEST(live_S119_weak_parameters_are_refused),
+        LIVE_TEST(live_S121_the_order_of_the_server_decides_by_default),
         LIVE_TEST(live_S132_each_suite_that_is_told_can_be_had),
         LIVE_TEST(live_S133_a_pfx_server_asks_its_clients),
     };

@@ -65,7 +65,7 @@ static void crowd_wait(crowd *c)
         fail_msg("%s", c->why);
 }
 
-static void a_drain_from_any_thread_lets_transfers_finish(void **state)
+static void live_S48_a_drain_from_any_thread_lets_transfers_finish(void **state)
 {
     live_recorder recorder;
     live_plan plan = {.ring = live_ring(state), .user = &recorder};
@@ -84,7 +84,7 @@ static void a_drain_from_any_thread_lets_transfers_finish(void **state)
     live_recorder_fini(&recorder);
 }
 
-static void a_drain_loses_nobody_whom_the_kernel_has_accepted(void **state)
+static void live_S48_a_drain_loses_nobody_whom_the_kernel_has_accepted(void **state)
 {
     enum { QUEUED = 64 };
     live_recorder recorder;
@@ -206,8 +206,8 @@ static void sighup_reloads_and_says_so(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        LIVE_TEST(a_drain_from_any_thread_lets_transfers_finish),
-        LIVE_TEST(a_drain_loses_nobody_whom_the_kernel_has_accepted),
+        LIVE_TEST(live_S48_a_drain_from_any_thread_lets_transfers_finish),
+        LIVE_TEST(live_S48_a_drain_loses_nobody_whom_the_kernel_has_accepted),
         LIVE_TEST(sigterm_lets_a_hundred_transfers_finish),
         LIVE_TEST(sigint_lets_a_hundred_transfers_finish),
         LIVE_TEST(the_drain_timeout_cuts_what_is_left),

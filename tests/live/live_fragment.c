@@ -203,7 +203,7 @@ static void without_a_limit_records_are_whole(void **state)
     fragment_stop(&l, &recorder);
 }
 
-static void a_limit_holds_from_the_next_record_on(void **state)
+static void live_S85_a_limit_holds_from_the_next_record_on(void **state)
 {
     static const uint32_t limits[] = {512, 513, 1000, 16383, 16384, 512};
     live_recorder recorder;
@@ -221,7 +221,7 @@ static void a_limit_holds_from_the_next_record_on(void **state)
     fragment_stop(&l, &recorder);
 }
 
-static void a_limit_out_of_range_is_refused_and_changes_nothing(void **state)
+static void live_S85_a_limit_out_of_range_is_refused_and_changes_nothing(void **state)
 {
     static const uint32_t wrong[] = {0, 1, 511, 16385, 65536, LR_NONE - 1};
     live_recorder recorder;
@@ -445,6 +445,39 @@ static void serve_case(void **state, const char *option, uint32_t want)
     free(sent);
 }
 
+/* The same bytes in records of 512 and of 16384 bytes: what they cost, and how much must have come
+ * before the first of them can be opened. */
+static void live_S86_smaller_records_cost_more_and_their_first_comes_sooner(void **state)
+{
+    static const uint32_t limits[2] = {512, WHOLE};
+
+    for (size_t i = 0; i < LIVE_COUNT_OF(versions); i++) {
+        uint64_t cost[2], first[2];
+
+        for (size_t j = 0; j < 2; j++) {
+            order o = {LR_NONE, LEN};
+            live_recorder recorder;
+            uint64_t before;
+            probe p;
+            live l;
+
+            fragment_start(&l, &recorder, state, limits[j]);
+            probe_open(&p, l.port, versions[i], 0);
+            TLS_MUST(&p.t, tls_write(&p.t, &o, sizeof(o)));
+            before = BIO_number_read(SSL_get_rbio(p.t.ssl));
+            p.w.count = 0;
+            read_len(&p, 0, 1);
+            first[j] = BIO_number_read(SSL_get_rbio(p.t.ssl)) - before;
+            read_len(&p, 1, LEN - 1);
+            cost[j] = BIO_number_read(SSL_get_rbio(p.t.ssl)) - before;
+            probe_close(&p);
+            fragment_stop(&l, &recorder);
+        }
+        assert_true(cost[0] > cost[1] + (LEN / 512 - LEN / WHOLE - 1) * 5);
+        assert_true(first[0] < WHOLE && first[1] > WHOLE);
+    }
+}
+
 static void lockring_serve_has_its_limit_from_the_option(void **state)
 {
     serve_case(state, "512", 512);
@@ -457,13 +490,14 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         LIVE_TEST(without_a_limit_records_are_whole),
-        LIVE_TEST(a_limit_holds_from_the_next_record_on),
-        LIVE_TEST(a_limit_out_of_range_is_refused_and_changes_nothing),
+        LIVE_TEST(live_S85_a_limit_holds_from_the_next_record_on),
+        LIVE_TEST(live_S85_a_limit_out_of_range_is_refused_and_changes_nothing),
         LIVE_TEST(the_server_s_limit_is_where_connections_begin),
         LIVE_TEST(live_S85_the_contexts_limit_beats_the_servers),
         LIVE_TEST(a_switch_inside_a_stream_holds_for_its_rest),
         LIVE_TEST(a_client_s_limit_holds_although_ours_is_larger),
         LIVE_TEST(of_two_limits_the_smaller_holds),
+        LIVE_TEST(live_S86_smaller_records_cost_more_and_their_first_comes_sooner),
         LIVE_TEST(lockring_serve_has_its_limit_from_the_option),
     };
 

@@ -169,7 +169,7 @@ static void plain_http_gets_unexpected_message(void **state)
     refusal_case(state, request, sizeof(request) - 1, 10, "LR_ENOTTLS");
 }
 
-static void an_sslv2_hello_gets_protocol_version(void **state)
+static void live_S131_an_sslv2_hello_gets_protocol_version(void **state)
 {
     static const uint8_t hello[] = {0x80, 0x1c, 0x01, 0x03, 0x01, 0x00, 0x03, 0x00, 0x00, 0x00,
                                     0x10, 0x00, 0x00, 0x2f, 1,    2,    3,    4,    5,    6,
@@ -193,13 +193,18 @@ static size_t openssl_hello(const tls_plan *plan, uint8_t out[HELLO_MAX])
     return len;
 }
 
-static void a_hello_for_tls_1_1_alone_gets_protocol_version(void **state)
+static void live_S131_hellos_for_what_is_older_than_tls_1_2_get_protocol_version(void **state)
 {
-    tls_plan old = {.version = TLS1_1_VERSION};
-    uint8_t hello[HELLO_MAX];
-    size_t len = openssl_hello(&old, hello);
+    static const int versions[] = {TLS1_1_VERSION, TLS1_VERSION, SSL3_VERSION};
 
-    refusal_case(state, hello, len, 70, "LR_EVERSION");
+    for (size_t i = 0; i < LIVE_COUNT_OF(versions); i++) {
+        tls_plan old = {.version = versions[i] == SSL3_VERSION ? TLS1_VERSION : versions[i]};
+        uint8_t hello[HELLO_MAX];
+        size_t len = openssl_hello(&old, hello);
+
+        hello[10] = (uint8_t)versions[i]; /* OpenSSL itself does not speak SSLv3 any more */
+        refusal_case(state, hello, len, 70, "LR_EVERSION");
+    }
 }
 
 static void a_hello_without_a_common_protocol_gets_no_application_protocol(void **state)
@@ -495,17 +500,19 @@ static void timeout_case(void **state, size_t sent)
     SSL_CTX_free(ctx);
 }
 
-static void a_silent_client_is_cut_after_the_handshake_timeout(void **state)
+static void live_S120_a_silent_client_is_cut_after_the_handshake_timeout(void **state)
 {
     timeout_case(state, 0);
 }
 
-static void a_client_that_stops_in_its_hello_is_cut_after_the_handshake_timeout(void **state)
+static void
+live_S120_a_client_that_stops_in_its_hello_is_cut_after_the_handshake_timeout(void **state)
 {
     timeout_case(state, 100);
 }
 
-static void a_client_that_stops_after_its_hello_is_cut_after_the_handshake_timeout(void **state)
+static void
+live_S120_a_client_that_stops_after_its_hello_is_cut_after_the_handshake_timeout(void **state)
 {
     timeout_case(state, HELLO_MAX);
 }
@@ -576,8 +583,8 @@ int main(void)
         LIVE_TEST(a_hello_may_come_in_records_of_one_byte),
         LIVE_TEST(garbage_gets_unexpected_message),
         LIVE_TEST(plain_http_gets_unexpected_message),
-        LIVE_TEST(an_sslv2_hello_gets_protocol_version),
-        LIVE_TEST(a_hello_for_tls_1_1_alone_gets_protocol_version),
+        LIVE_TEST(live_S131_an_sslv2_hello_gets_protocol_version),
+        LIVE_TEST(live_S131_hellos_for_what_is_older_than_tls_1_2_get_protocol_version),
         LIVE_TEST(a_hello_without_a_common_protocol_gets_no_application_protocol),
         LIVE_TEST(a_hello_of_65_kb_gets_illegal_parameter),
         LIVE_TEST(a_hello_of_65_kb_on_the_wire_gets_illegal_parameter),
@@ -589,9 +596,9 @@ int main(void)
         LIVE_TEST(a_client_without_a_common_group_gets_handshake_failure),
         LIVE_TEST(grease_values_pass),
         LIVE_TEST(live_B1_the_ja4_of_a_client_is_kept_where_that_is_wanted),
-        LIVE_TEST(a_silent_client_is_cut_after_the_handshake_timeout),
-        LIVE_TEST(a_client_that_stops_in_its_hello_is_cut_after_the_handshake_timeout),
-        LIVE_TEST(a_client_that_stops_after_its_hello_is_cut_after_the_handshake_timeout),
+        LIVE_TEST(live_S120_a_silent_client_is_cut_after_the_handshake_timeout),
+        LIVE_TEST(live_S120_a_client_that_stops_in_its_hello_is_cut_after_the_handshake_timeout),
+        LIVE_TEST(live_S120_a_client_that_stops_after_its_hello_is_cut_after_the_handshake_timeout),
     };
 
     return LIVE_MAIN(tests);

@@ -38,7 +38,7 @@ static void stop_all(lr_workers *workers, lr_server *const *servers, size_t coun
     lr_workers_free(workers);
 }
 
-static void port_0_is_a_port_of_the_kernels_choice(void **state)
+static void live_S53_port_0_is_a_port_of_the_kernels_choice(void **state)
 {
     live_recorder recorder;
     live_plan plan = {.ring = live_ring(state), .user = &recorder};
@@ -102,7 +102,7 @@ static void addresses_case(void **state, const char *host, const char *format)
     live_recorder_fini(&recorder);
 }
 
-static void addresses_are_told_as_text_in_ipv4(void **state)
+static void live_S83_both_ends_are_told_in_ipv4(void **state)
 {
     addresses_case(state, "127.0.0.1", "127.0.0.1:%u");
 }
@@ -116,14 +116,14 @@ static bool has_ipv6(void)
     return sock >= 0;
 }
 
-static void addresses_are_told_as_text_in_ipv6(void **state)
+static void live_S83_both_ends_are_told_in_ipv6(void **state)
 {
     if (!has_ipv6())
         skip();
     addresses_case(state, "::1", "[::1]:%u");
 }
 
-static void without_a_host_every_address_is_served(void **state)
+static void live_S52_without_a_host_every_address_is_served(void **state)
 {
     live_recorder recorder;
     live_plan plan = {.ring = live_ring(state), .user = &recorder};
@@ -363,10 +363,10 @@ static void steering_sends_a_client_to_the_worker_on_its_cpu(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        LIVE_TEST(port_0_is_a_port_of_the_kernels_choice),
-        LIVE_TEST(addresses_are_told_as_text_in_ipv4),
-        LIVE_TEST(addresses_are_told_as_text_in_ipv6),
-        LIVE_TEST(without_a_host_every_address_is_served),
+        LIVE_TEST(live_S53_port_0_is_a_port_of_the_kernels_choice),
+        LIVE_TEST(live_S83_both_ends_are_told_in_ipv4),
+        LIVE_TEST(live_S83_both_ends_are_told_in_ipv6),
+        LIVE_TEST(live_S52_without_a_host_every_address_is_served),
         LIVE_TEST(a_port_in_use_is_refused),
         LIVE_TEST(a_port_may_be_shared_by_those_who_say_so),
         LIVE_TEST(an_address_that_is_not_ours_is_refused),

@@ -226,7 +226,7 @@ static void ping(int sock)
     assert_true(tcp_read(sock, got, 4));
 }
 
-static void above_the_highest_number_a_client_is_reset_and_below_it_served_again(void **state)
+static void live_S55_above_the_highest_number_a_client_is_reset(void **state)
 {
     live_recorder recorder;
     live_plan plan = {.ring = live_ring(state),
@@ -337,7 +337,7 @@ int main(void)
         LIVE_TEST(threads_of_the_callers_are_workers),
         LIVE_TEST(workers_that_are_stopped_before_they_run_end_at_once),
         LIVE_TEST(bytes_of_connections_and_workers_begin_as_zeros),
-        LIVE_TEST(above_the_highest_number_a_client_is_reset_and_below_it_served_again),
+        LIVE_TEST(live_S55_above_the_highest_number_a_client_is_reset),
         LIVE_TEST(the_places_of_freed_servers_are_used_again),
         LIVE_TEST(too_many_bytes_of_the_users_are_named),
     };

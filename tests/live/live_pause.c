@@ -142,7 +142,7 @@ static void pause_case(void **state, live_hook at, bool plain, size_t len)
     free(p);
 }
 
-static void what_comes_meanwhile_waits_in_the_kernel_and_nothing_is_lost(void **state)
+static void live_S59_what_comes_in_a_pause_waits_in_the_kernel_and_nothing_is_lost(void **state)
 {
     const live_hook hooks[] = {LIVE_OPEN, LIVE_SECURE, LIVE_DATA};
 
@@ -336,7 +336,7 @@ static void draining_the_queue_does_not_resume_what_the_program_paused(void **st
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        LIVE_TEST(what_comes_meanwhile_waits_in_the_kernel_and_nothing_is_lost),
+        LIVE_TEST(live_S59_what_comes_in_a_pause_waits_in_the_kernel_and_nothing_is_lost),
         LIVE_TEST(the_end_of_the_peer_is_seen_after_the_resume),
         LIVE_TEST(pausing_often_changes_nothing_of_what_is_read),
         LIVE_TEST(a_paused_connection_may_be_ended_and_aborted),

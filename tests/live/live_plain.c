@@ -293,7 +293,7 @@ static void serve_peer(uint16_t port, bool plain)
 
 /* The handshake deadline is of TLS alone: the plain connection that was there before outlives it.
  */
-static void one_server_has_listeners_of_both_kinds(void **state)
+static void live_S78_each_connection_tells_if_it_is_encrypted(void **state)
 {
     live_recorder recorder;
     live_plan plan = {.ring = live_ring(state),
@@ -414,7 +414,7 @@ int main(void)
         LIVE_TEST(an_end_lingers_for_a_client_that_still_sends),
         LIVE_TEST(an_abort_is_a_reset_and_a_reset_is_told),
         LIVE_TEST(an_idle_plain_connection_is_ended_in_order),
-        LIVE_TEST(one_server_has_listeners_of_both_kinds),
+        LIVE_TEST(live_S78_each_connection_tells_if_it_is_encrypted),
         LIVE_TEST(a_server_without_a_context_is_plain_only),
         LIVE_TEST(many_plain_connections_echo_on_several_workers),
         LIVE_TEST(a_drain_is_told_to_plain_connections_and_cuts_those_that_stay),

@@ -217,12 +217,12 @@ static void cut_everywhere(void **state, bool plain)
     play_close(&p);
 }
 
-static void a_header_in_front_of_tls_may_be_cut_at_every_byte(void **state)
+static void live_B13_a_header_in_front_of_tls_may_be_cut_at_every_byte(void **state)
 {
     cut_everywhere(state, false);
 }
 
-static void a_header_in_front_of_plain_data_may_be_cut_at_every_byte(void **state)
+static void live_B13_a_header_in_front_of_plain_data_may_be_cut_at_every_byte(void **state)
 {
     cut_everywhere(state, true);
 }
@@ -250,7 +250,7 @@ static void a_header_may_come_byte_by_byte(void **state)
     play_close(&p);
 }
 
-static void local_unknown_and_unspec_keep_the_addresses_of_the_socket(void **state)
+static void live_B13_local_unknown_and_unspec_keep_the_addresses_of_the_socket(void **state)
 {
     proxy_bytes in[3];
     play p;
@@ -282,7 +282,7 @@ static uint64_t failures(const play *p, lr_status status)
     return UINT64_MAX;
 }
 
-static void what_is_no_header_is_refused_from_a_listed_sender(void **state)
+static void live_B13_what_is_no_header_is_refused_from_a_listed_sender(void **state)
 {
     static const char refused[] = "open client_error:LR_EPREFACE:-1 close:LR_EPREFACE ";
     proxy_bytes wrong[6];
@@ -311,7 +311,7 @@ static void what_is_no_header_is_refused_from_a_listed_sender(void **state)
     }
 }
 
-static void an_unlisted_sender_is_an_ordinary_client(void **state)
+static void live_B13_an_unlisted_sender_is_an_ordinary_client(void **state)
 {
     proxy_bytes header, nothing = {.len = 0};
     char got[64];
@@ -338,7 +338,7 @@ static void an_unlisted_sender_is_an_ordinary_client(void **state)
 }
 
 /* T-INJ: what an attacker puts between header and hello, in every cut. */
-static void plaintext_behind_the_header_never_reaches_the_handler(void **state)
+static void live_B13_plaintext_behind_the_header_never_reaches_the_handler(void **state)
 {
     static const char command[] = "POST /echo HTTP/1.1\r\n\r\n";
     proxy_bytes in;
@@ -513,13 +513,13 @@ static void a_source_is_the_client_that_the_header_tells(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        LIVE_TEST(a_header_in_front_of_tls_may_be_cut_at_every_byte),
-        LIVE_TEST(a_header_in_front_of_plain_data_may_be_cut_at_every_byte),
+        LIVE_TEST(live_B13_a_header_in_front_of_tls_may_be_cut_at_every_byte),
+        LIVE_TEST(live_B13_a_header_in_front_of_plain_data_may_be_cut_at_every_byte),
         LIVE_TEST(a_header_may_come_byte_by_byte),
-        LIVE_TEST(local_unknown_and_unspec_keep_the_addresses_of_the_socket),
-        LIVE_TEST(what_is_no_header_is_refused_from_a_listed_sender),
-        LIVE_TEST(an_unlisted_sender_is_an_ordinary_client),
-        LIVE_TEST(plaintext_behind_the_header_never_reaches_the_handler),
+        LIVE_TEST(live_B13_local_unknown_and_unspec_keep_the_addresses_of_the_socket),
+        LIVE_TEST(live_B13_what_is_no_header_is_refused_from_a_listed_sender),
+        LIVE_TEST(live_B13_an_unlisted_sender_is_an_ordinary_client),
+        LIVE_TEST(live_B13_plaintext_behind_the_header_never_reaches_the_handler),
         LIVE_TEST(an_end_in_the_header_is_told),
         LIVE_TEST(headers_of_unix_sockets_are_told_as_such),
         LIVE_TEST(a_reset_in_the_header_is_told),

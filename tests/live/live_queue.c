@@ -286,7 +286,7 @@ static void step_mixed(lr_conn *c, live_hook hook, lr_slice bytes, play *p)
     }
 }
 
-static void what_was_written_in_any_way_arrives_in_its_order(void **state)
+static void live_S59_what_was_written_in_any_way_arrives_in_its_order(void **state)
 {
     const size_t totals[] = {0, 1, 100000, 3 * MB};
 
@@ -697,7 +697,7 @@ static void above_one_megabyte_nothing_is_taken_and_on_drain_tells_when_again(vo
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        LIVE_TEST(what_was_written_in_any_way_arrives_in_its_order),
+        LIVE_TEST(live_S59_what_was_written_in_any_way_arrives_in_its_order),
         LIVE_TEST(a_borrowed_nothing_is_released_inside_the_call),
         LIVE_TEST(
             a_hundred_megabytes_may_be_borrowed_and_nothing_else_is_taken_until_they_are_gone),

@@ -126,6 +126,7 @@ static void on_asked(store *s, lr_conn *c, const store_ask *ask)
         seen ^= ask->id.bytes[i];
     for (size_t i = 0; i < ask->value.len; i++)
         seen ^= ask->value.bytes[i];
+    (void)seen;
     live_note(&s->recorder.events, "asked");
 }
 

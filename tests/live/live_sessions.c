@@ -360,7 +360,7 @@ static void live_S34_without_its_value_the_handshake_is_a_full_one(void **state)
         tls_plan plan = {.version = versions[i], .keep = &k};
         uint64_t refused;
 
-        s.fn = NULL;
+        s.fn = (store_fn)NULL;
         store_visit(&l, &s, &plan, false, of(versions[i], FULL_1_2, FULL_1_3));
         k.offer = k.sessions[0];
         s.fn = give_arg;
@@ -404,7 +404,7 @@ static void live_S35_an_error_ends_the_connection(void **state)
         tls_plan plan = {.version = versions[i], .keep = &k};
         tls_client t;
 
-        s.fn = NULL;
+        s.fn = (store_fn)NULL;
         store_visit(&l, &s, &plan, false, NULL);
         k.offer = k.sessions[0];
         s.fn = refuse;

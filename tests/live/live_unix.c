@@ -297,7 +297,7 @@ static void ask_path(lr_conn *c, live_hook hook, lr_slice bytes, live_recorder *
         lr_conn_end(c);
 }
 
-static void connections_are_made_to_paths_and_names(void **state)
+static void live_S90_connections_are_made_to_paths_and_names(void **state)
 {
     char name[64], expected[120];
 
@@ -347,7 +347,7 @@ int main(void)
         LIVE_TEST(a_file_that_is_no_socket_is_not_replaced),
         LIVE_TEST(bad_paths_are_named),
         LIVE_TEST(a_server_that_never_ran_removes_its_file),
-        LIVE_TEST(connections_are_made_to_paths_and_names),
+        LIVE_TEST(live_S90_connections_are_made_to_paths_and_names),
     };
 
     return LIVE_MAIN(tests);

@@ -114,7 +114,7 @@ static void write_on(lr_conn *c, live_hook hook, lr_slice bytes, live_recorder *
     lr_conn_end(c);
 }
 
-static void a_stream_goes_on_at_each_drain(void **state)
+static void live_S59_a_stream_goes_on_at_each_drain(void **state)
 {
     stream s;
     live_recorder recorder;
@@ -367,7 +367,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         LIVE_TEST(a_write_is_taken_whole_or_not_at_all),
-        LIVE_TEST(a_stream_goes_on_at_each_drain),
+        LIVE_TEST(live_S59_a_stream_goes_on_at_each_drain),
         LIVE_TEST(a_client_that_does_not_read_is_not_read_from),
         LIVE_TEST(a_reader_that_stops_is_cut_after_the_idle_timeout),
         LIVE_TEST(an_end_that_nobody_takes_is_cut_after_the_idle_timeout),

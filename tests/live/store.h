@@ -32,10 +32,13 @@ typedef struct store_row {
     lr_bytes *value;
 } store_row;
 
+struct store;
+typedef void (*store_fn)(struct store *s, lr_conn *c, const store_ask *ask);
+
 typedef struct store {
     live_recorder recorder; /* first: the server's user is it */
     /* Inside the hook, behind its note. Null: store_serve(). */
-    void (*_Atomic fn)(struct store *s, lr_conn *c, const store_ask *ask);
+    _Atomic(store_fn) fn;
     void *_Atomic arg; /* of the test */
     bool once;         /* what is given is deleted */
 

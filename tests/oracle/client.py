@@ -95,8 +95,13 @@ class Tls(Client):
     "hold" only when it is released, "read" after the server."""
 
     def __init__(self, port, version=None, sni=None, alpn=(), ciphers=None, groups=None, cert=None,
-                 send=b"", expect=None, then="end", trust=None, tell=()):
+                 send=b"", expect=None, then="end", trust=None, tell=(), after=None,
+                 tickets=True):
         super().__init__(port)
+        self.session = None
+        if after:  # comes back as that client, with its session
+            self.come_back(after, send, expect, then, tell)
+            return
         self.send, self.then, self.tell, self.sni = send, then, tell, sni
         self.heard, self.alerts = [], []
         self.expect = len(send) if expect is None else expect
@@ -104,6 +109,8 @@ class Tls(Client):
         context._msg_callback = self.hear  # a private door of Python's, for those who debug
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
+        if not tickets:
+            context.options |= ssl.OP_NO_TICKET
         context.set_ciphers((ciphers or "DEFAULT") + ":@SECLEVEL=0")
         if version:
             context.minimum_version = context.maximum_version = VERSIONS[version]
@@ -117,10 +124,18 @@ class Tls(Client):
         if cert:
             context.load_cert_chain(*cert)
 
+    def come_back(self, before, send, expect, then, tell):
+        self.send, self.then, self.tell, self.sni = send, then, tell, before.sni
+        self.heard, self.alerts = [], []
+        self.expect = len(send) if expect is None else expect
+        self.context, self.session = before.context, before.session
+        self.context._msg_callback = self.hear
+
     def act(self, raw):
         self.raw = raw
         self.incoming, self.outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-        self.tls = self.context.wrap_bio(self.incoming, self.outgoing, server_hostname=self.sni)
+        self.tls = self.context.wrap_bio(self.incoming, self.outgoing, server_hostname=self.sni,
+                                         session=self.session)
         try:
             self.talk()
         except ssl.SSLError as error:
@@ -142,6 +157,7 @@ class Tls(Client):
                 break
         if received:
             self.seen.append(f"data {received}")
+        self.session = self.tls.session
         if "records" in self.tell:
             self.seen.append(f"records {self.records()}")
         self.step(self.tls.unwrap)
@@ -153,6 +169,8 @@ class Tls(Client):
             words.append("cert=" + self.tls.getpeercert(True).hex())
         if "alpn" in self.tell:
             words.append(f"alpn={self.tls.selected_alpn_protocol() or ''}")
+        if "resumed" in self.tell:
+            words.append(f"resumed={self.tls.session_reused}".lower())
         if "cipher" in self.tell:
             words.append(f"version={self.tls.version()} cipher={self.tls.cipher()[0]}")
         self.seen.append(" ".join(words))
@@ -216,6 +234,59 @@ class Tls(Client):
             self.raw.shutdown(socket.SHUT_WR)
             while self.raw.recv(65536):
                 pass
+
+
+class Renegotiator(Client):
+    """openssl s_client and its command R: how often does it pass, with an echo after each?"""
+
+    WORD = b"the quic fox\n"  # without the letters that s_client takes for commands
+
+    def __init__(self, port, times):
+        super().__init__(port)
+        self.times = times
+
+    def run(self):
+        try:
+            self.ask()
+        except Exception as error:  # told by finish(), as above
+            self.failure = error
+
+    def ask(self):
+        with subprocess.Popen(
+                ["openssl", "s_client", "-connect", f"127.0.0.1:{self.port}", "-tls1_2"],
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                bufsize=0) as self.tool:
+            watchdog = threading.Timer(PATIENCE_S, self.tool.kill)
+            watchdog.start()
+            self.said, passed = b"", 0
+            if self.await_word(b"---\n") and self.echoes():
+                self.seen.append("secure")
+            while passed < self.times and self.renegotiates():
+                passed += 1
+            self.seen.append(f"renegotiated {passed}")
+            self.tool.stdin.close()
+            self.tool.stdout.read()
+            watchdog.cancel()
+
+    def renegotiates(self):
+        try:
+            self.tool.stdin.write(b"R\n")
+            return self.await_word(b"RENEGOTIATING") and self.echoes()
+        except BrokenPipeError:
+            return False
+
+    def echoes(self):
+        self.tool.stdin.write(self.WORD)
+        return self.await_word(self.WORD)
+
+    def await_word(self, word):
+        while word not in self.said:
+            part = self.tool.stdout.read(4096)
+            if not part:
+                return False
+            self.said += part
+        self.said = self.said[self.said.index(word) + len(word):]
+        return True
 
 
 class Tool(Client):

@@ -10,13 +10,16 @@
  *     name=PATTERN:CERT:KEY           into the table of names, in this order
  *     sni=null|error|CERT:KEY         answers on_sni;          late_sni: when told to
  *     ocsp=null|error|FILE            answers on_ocsp_request; late_ocsp: when told to
+ *     new                             keeps what on_new_session gives; late_new: when told to
+ *     resume=keep|null|error          answers on_resume;       late_resume: when told to
+ *     no_tickets lifetime=SECONDS keys=HEX
  *     fragment=N write=N end          in on_secure
- *     tell=alpn|name|cipher|peer|chain|details|authorized|address     may be repeated
+ *     tell=alpn|name|cipher|peer|chain|details|authorized|address|resumed   may be repeated
  *
  * Standard input: "answer" answers what waits, "add PATTERN:CERT:KEY" adds a name, "count" tells
- * the connections, "close" drains; its end cuts. Everything of a worker happens on its thread, and
- * there is one. */
-#include <lockring/lockring.h>
+ * the connections, "keys HEX" sets the ticket keys, "which" tells them, "close" drains; its end
+ * cuts. Everything of a worker happens on its thread, and there is one. */
+#include "sessions.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -38,7 +41,9 @@ static struct {
     size_t name_count;
     answer_kind sni, ocsp;
     const char *sni_value;
-    bool sni_late, ocsp_late;
+    bool sni_late, ocsp_late, keeps_new, new_late, resume_late;
+    session_way resume;
+    const char *keys;
     bool has_fragment, ends;
     uint32_t fragment;
     size_t write;
@@ -56,6 +61,10 @@ static const uint8_t zeros[WRITE_MAX];
 static unsigned opened;
 static lr_sni_ask sni_waits;
 static lr_ocsp_ask ocsp_waits;
+static lr_resume_ask resume_waits;
+static uint8_t resume_id[32];
+static lr_store_ask new_waits[4];
+static size_t new_count;
 
 typedef struct visitor {
     unsigned number;
@@ -166,6 +175,11 @@ static void answer_what_waits(lr_worker *worker, void *arg)
         answer_sni(sni);
     if (ocsp.ask.home)
         answer_ocsp(ocsp);
+    if (resume_waits.ask.home)
+        session_answer(plan.resume, lr_slice_of(resume_id, sizeof(resume_id)), resume_waits);
+    memset(&resume_waits, 0, sizeof(resume_waits));
+    while (new_count > 0)
+        (void)lr_store_answer(new_waits[--new_count], LR_OK);
 }
 
 /* What a secure connection tells. */
@@ -251,6 +265,8 @@ static void print_one(const lr_conn *c, const char *what)
         }
     } else if (strcmp(what, "details") == 0) {
         print_details(lr_conn_peer_certificate(c, 0));
+    } else if (strcmp(what, "resumed") == 0) {
+        printf(" resumed=%s", lr_conn_is_resumed(c) ? "true" : "false");
     } else if (strcmp(what, "address") == 0) {
         print_host("remote", lr_conn_remote(c, text, sizeof(text)), text);
         print_host("local", lr_conn_local(c, text, sizeof(text)), text);
@@ -291,6 +307,31 @@ static void on_ocsp_request(lr_conn *c, lr_slice certificate, lr_slice issuer, l
         ocsp_waits = ask;
     else
         answer_ocsp(ask);
+}
+
+static void on_resume(lr_conn *c, lr_slice id, lr_resume_ask ask)
+{
+    const visitor *v = lr_conn_user(c);
+
+    tell("%u resume %zu", v->number, id.len);
+    if (!plan.resume_late) {
+        session_answer(plan.resume, id, ask);
+        return;
+    }
+    memcpy(resume_id, id.bytes, sizeof(resume_id));
+    resume_waits = ask;
+}
+
+static void on_new_session(lr_conn *c, lr_slice id, lr_slice value, lr_store_ask ask)
+{
+    const visitor *v = lr_conn_user(c);
+
+    tell("%u new-session %zu", v->number, id.len);
+    session_put(id, value);
+    if (plan.new_late && new_count < sizeof(new_waits) / sizeof(*new_waits))
+        new_waits[new_count++] = ask;
+    else
+        (void)lr_store_answer(ask, LR_OK);
 }
 
 static void on_client_error(lr_conn *c, const lr_error *why)
@@ -393,6 +434,7 @@ static const char **text_option(const char *key)
         {"pfx", &plan.context.pkcs12_file},
         {"passphrase", &plan.context.passphrase},
         {"host", &plan.host},
+        {"keys", &plan.keys},
     };
 
     for (size_t i = 0; i < sizeof(options) / sizeof(*options); i++) {
@@ -420,6 +462,14 @@ static bool take_flag(const char *word)
         plan.sni_late = true;
     else if (strcmp(word, "late_ocsp") == 0)
         plan.ocsp_late = true;
+    else if (strcmp(word, "new") == 0)
+        plan.keeps_new = true;
+    else if (strcmp(word, "late_new") == 0)
+        plan.new_late = true;
+    else if (strcmp(word, "late_resume") == 0)
+        plan.resume_late = true;
+    else if (strcmp(word, "no_tickets") == 0)
+        plan.context.tickets = LR_OFF;
     else if (strcmp(word, "end") == 0)
         plan.ends = true;
     else
@@ -450,6 +500,12 @@ static bool take_value(const char *key, const char *value)
         plan.names[plan.name_count++] = value;
     } else if (strcmp(key, "tell") == 0 && plan.tell_count < TELLS_MAX) {
         plan.tell[plan.tell_count++] = value;
+    } else if (strcmp(key, "lifetime") == 0) {
+        plan.context.session_lifetime_s = number;
+    } else if (strcmp(key, "resume") == 0) {
+        plan.resume = strcmp(value, "keep") == 0   ? SESSION_KEEP
+                      : strcmp(value, "null") == 0 ? SESSION_NULL
+                                                   : SESSION_ERROR;
     } else if (strcmp(key, "sni") == 0) {
         plan.sni = kind_of(value);
         plan.sni_value = value;
@@ -488,6 +544,8 @@ static void make_server(void)
         .on_close = on_close,
         .on_sni = plan.sni != ANSWER_UNSET ? on_sni : NULL,
         .on_ocsp_request = plan.ocsp != ANSWER_UNSET ? on_ocsp_request : NULL,
+        .on_resume = plan.resume != SESSION_UNSET ? on_resume : NULL,
+        .on_new_session = plan.keeps_new ? on_new_session : NULL,
     };
     lr_server_options options = {
         LR_SERVER_OPTIONS,
@@ -520,6 +578,16 @@ static void make_server(void)
     check(lr_server_listen(server, &listen, NULL, &err), &err);
 }
 
+static void tell_keys(void)
+{
+    uint8_t key[LR_TICKET_KEY_SIZE] = {0};
+
+    (void)lr_workers_get_ticket_key(workers, key);
+    printf("keys are ");
+    print_hex(lr_slice_of(key, sizeof(key)));
+    tell("%s", "");
+}
+
 static void obey(const char *line)
 {
     if (strcmp(line, "answer") == 0) {
@@ -529,6 +597,10 @@ static void obey(const char *line)
         add_name(line + 4);
     } else if (strcmp(line, "count") == 0) {
         tell("count %llu", (unsigned long long)lr_server_connection_count(server));
+    } else if (strncmp(line, "keys ", 5) == 0) {
+        tell("keys %s", session_set_keys(workers, line + 5) ? "set" : "refused");
+    } else if (strcmp(line, "which") == 0) {
+        tell_keys();
     } else if (strcmp(line, "close") == 0) {
         lr_workers_stop(workers, LR_NONE);
         lr_workers_join(workers);
@@ -538,12 +610,17 @@ static void obey(const char *line)
 
 int main(int argc, char **argv)
 {
-    lr_workers_options options = {LR_WORKERS_OPTIONS, .worker_count = 1, .pin = LR_OFF};
+    lr_workers_options options = {LR_WORKERS_OPTIONS, .worker_count = 1, .pin = LR_OFF,
+                                  .ticket_keep_s = LR_NONE}; /* Node keeps none */
     char line[3 * PATH_SIZE], address[128];
     lr_error err;
 
     take_arguments(argc, argv);
     check(lr_workers_new(&options, &workers, &err), &err);
+    if (plan.keys && !session_set_keys(workers, plan.keys)) {
+        tell("failed");
+        return EXIT_SUCCESS;
+    }
     make_server();
     check(lr_workers_start(workers, &err), &err);
     (void)lr_server_address(server, 0, address, sizeof(address));
@@ -558,5 +635,6 @@ int main(int argc, char **argv)
     lr_workers_free(workers);
     lr_context_release(sni_context);
     lr_bytes_release(staple);
+    session_forget();
     return EXIT_SUCCESS;
 }

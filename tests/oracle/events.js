@@ -2,6 +2,7 @@
 // events.js: events.c on Node's tls. The arguments, the commands and the lines are described there.
 'use strict';
 
+const { constants } = require('crypto');
 const fs = require('fs');
 const readline = require('readline');
 const tls = require('tls');
@@ -72,6 +73,8 @@ function tellOne(socket, what) {
         ` to=${peer.valid_to} sha1=${peer.fingerprint} sha256=${peer.fingerprint256}` +
         ` usage=${(peer.ext_key_usage || []).join(',')}`;
     }
+    case 'resumed':
+      return ` resumed=${socket.isSessionReused()}`;
     case 'address':
       return ` remote=${host(socket.remoteAddress)} local=${host(socket.localAddress)}`;
     default:
@@ -89,6 +92,9 @@ const options = {
   requestCert: plan.flags.has('request_cert') || undefined,
   pfx: file('pfx'), passphrase: plan.passphrase,
   rejectUnauthorized: plan.flags.has('let_in') ? false : plan.flags.has('reject') || undefined,
+  sessionTimeout: plan.lifetime && Number(plan.lifetime),
+  ticketKeys: plan.keys && Buffer.from(plan.keys, 'hex'),
+  secureOptions: plan.flags.has('no_tickets') ? constants.SSL_OP_NO_TICKET : undefined,
   handshakeTimeout: plan.handshake_timeout && Number(plan.handshake_timeout),
 };
 if (plan.cert2) {
@@ -160,6 +166,29 @@ if (plan.ocsp !== undefined) {
     answer(plan.flags.has('late_ocsp'), () => reply(plan.ocsp, () => file('ocsp'), callback));
   });
 }
+const sessions = new Map();
+if (plan.flags.has('new')) {
+  server.on('newSession', (id, data, callback) => {
+    say(`${opened} new-session ${id.length}`);
+    sessions.set(id.toString('hex'), data);
+    answer(plan.flags.has('late_new'), callback);
+  });
+}
+if (plan.resume !== undefined) {
+  server.on('resumeSession', (id, callback) => {
+    say(`${opened} resume ${id.length}`);
+    answer(plan.flags.has('late_resume'), () => reply(plan.resume === 'keep' ? 'value' : plan.resume,
+      () => sessions.get(id.toString('hex')) || null, callback));
+  });
+}
+function setKeys(hex) {
+  try {
+    server.setTicketKeys(Buffer.from(hex, 'hex'));
+    say('keys set');
+  } catch {
+    say('keys refused');
+  }
+}
 server.on('secureConnection', (socket) => {
   const number = numberOf(socket);
   let received = 0;
@@ -188,6 +217,8 @@ readline.createInterface({ input: process.stdin })
     if (line === 'answer') waiting.splice(0).forEach((fn) => fn());
     else if (line.startsWith('add ')) addName(line.slice(4));
     else if (line === 'count') server.getConnections((_, count) => say(`count ${count}`));
+    else if (line.startsWith('keys ')) setKeys(line.slice(5));
+    else if (line === 'which') say(`keys are ${server.getTicketKeys().toString('hex')}`);
     else if (line === 'close') server.close(() => whenNobodyIsThere(() => say('closed')));
   })
   .on('close', () => process.exit(0));

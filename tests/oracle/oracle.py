@@ -36,6 +36,7 @@ REASONS = {
     "LR_EALPN": "alpn", "ERR_SSL_NO_APPLICATION_PROTOCOL": "alpn",
     "LR_EALERT": "alert", "LR_EABORTED": "program", "PROGRAM": "program",
     "LR_ECONNECTIONS": "", "LR_ETLS": "tls", "ERR_SSL_NO_SHARED_CIPHER": "tls",
+    "LR_ERENEGOTIATION": "attack", "ERR_TLS_SESSION_ATTACK": "attack",
     "LR_EPEERCERT": "peer-certificate",
     "ERR_SSL_PEER_DID_NOT_RETURN_A_CERTIFICATE": "peer-certificate",
 }
@@ -48,7 +49,7 @@ class Stage:
     def __init__(self, command, certificates):
         self.server = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                        stderr=subprocess.PIPE, text=True)
-        self.certificates = certificates
+        self.command, self.certificates, self.others = command, certificates, []
         self.lines, self.told, self.at = queue.Queue(), [], 0
         self.clients, self.port = [], None
         self.reader = threading.Thread(target=self.read, daemon=True)
@@ -116,6 +117,11 @@ class Stage:
     def visit(self, make, **options):
         self.finish(self.start(make, **options))
 
+    def another(self):
+        """The same server once more; what it tells stands behind what this one tells."""
+        self.others.append(Stage(self.command, self.certificates))
+        return self.others[-1]
+
     def end(self):
         """Everything that was told and seen; the server must end well by itself."""
         self.server.stdin.close()
@@ -127,7 +133,17 @@ class Stage:
             raise RuntimeError(f"the server ended with {status}: {said}")
         seen = [[re.sub(r"\b[0-9a-f]{200,}\b", lambda m: self.certificates[m.group()], s)
                  for s in client.seen] for client in self.clients]
-        return {"server": self.told, "clients": seen}
+        told = list(self.told)
+        for other in self.others:
+            result = other.end()
+            told += result["server"]
+            seen += result["clients"]
+        return {"server": told, "clients": seen}
+
+    def kill(self):
+        for one in (self, *self.others):
+            one.server.kill()
+            one.server.wait()
 
 
 def play(side, command, scenario, certificates):
@@ -139,14 +155,13 @@ def play(side, command, scenario, certificates):
             scenario.play(stage)
         return stage.end()
     except Exception as error:
-        stage.server.kill()
+        stage.kill()
         stage.reader.join()
         told = stage.told + [line for line in stage.lines.queue if line is not None]
         return {"server": told, "clients": [client.seen for client in stage.clients],
                 "failed": f"{side}: {error!r}"}
     finally:
-        stage.server.kill()
-        stage.server.wait()
+        stage.kill()
 
 
 def node_version():

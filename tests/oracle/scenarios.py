@@ -4,7 +4,8 @@ and lockring are meant to differ, why."""
 
 from dataclasses import dataclass, field
 
-from client import PEERS, SERVERS, Raw, Tool, Tls
+from client import PEERS, SERVERS, Raw, Renegotiator, Tool, Tls
+from sessions import Sessions
 
 PING = b"ping"
 DEFAULT = [f"cert={SERVERS / 'default.pem'}", f"key={SERVERS / 'ec.key'}"]
@@ -381,6 +382,19 @@ def diffie_hellman():
                    why="lockring refuses what is broken; Node goes on without DHE")
 
 
+def renegotiations():
+    yield Scenario("three renegotiations", "S3 S7", DEFAULT, come(Renegotiator, times=3),
+                   only={"lockring": ["node4"]})
+    yield Scenario("four renegotiations", "S3 S5 S7", DEFAULT, come(Renegotiator, times=4),
+                   only={"lockring": ["node4"]},
+                   why="lockring ends the connection; Node only tells, and goes on")
+
+
+def sessions():
+    return Sessions(Scenario, Tls, DEFAULT, PING).scenarios()
+
+
 GROUPS = [errors, good_lives, protocols, names, sni_callbacks, staple_hooks, numbers, suites,
-          client_certificates, diffie_hellman]
+          client_certificates, diffie_hellman, renegotiations,
+          sessions]
 SCENARIOS = [scenario for group in GROUPS for scenario in group()]

@@ -489,6 +489,52 @@ def node():
     yield Case("node", "no page", f"{page}:1: ", {page: None})
 
 
+def rows():
+    """A tree with a test for each row: in C for all but S1 and S8, in Python for those two."""
+    page, live, python = "docs/node.md", "tests/live/live_rows.c", "tests/interop/rows.py"
+    names = [f"S{n}" for n in range(9, 134)] + [
+        f"B{n}" for n in (1, 3, 4, 6, 7, 8, 12, 13, 18, 19)
+    ]
+    tests = "LIVE_TEST(live_S2_S3_S4_S5_S6_S7_a)\n" + "".join(
+        f"LIVE_TEST(live_{name}_a)\n" for name in names
+    )
+    clean = {live: C + tests, python: "def s1_a():\n    pass\n\n\ndef s8_a():\n    pass\n"}
+
+    def without(name, path=live):
+        return {**clean, path: clean[path].replace(f"{name}_", "other_")}
+
+    def state(row, word):
+        old = f"| {row} | `a()` | yes |"
+        return {**clean, page: CLEAN[page].replace(old, f"| {row} | `a()` | {word} |")}
+
+    yield Case("rows", "a clean tree", None, clean)
+    for name in ("S9", "S45", "S133"):
+        line = int(name[1:]) + 2
+        yield Case(
+            "rows", f"no {name}", f"{page}:{line}: no test is named live_{name}_", without(name)
+        )
+    yield Case("rows", "one of several", f"{page}:5: no test is named live_S3_", without("S3"))
+    yield Case("rows", "no S8", f"{page}:10: no test is", without("s8", python))
+    yield Case("rows", "no B13", "tests/style/rows.py:1: no test is", without("B13"))
+    for word in ("part", "instead"):
+        changes = {**state("S45", word), live: without("S45")[live]}
+        yield Case("rows", f"no S45, {word}", f"{page}:47: no test is", changes)
+    both = {**state("S45", "not yet"), live: without("S45")[live]}
+    yield Case("rows", "not yet, and no test", None, both)
+    yield Case(
+        "rows", "not yet, and a test", f"{live}:39: {page} says that S45 is not there",
+        state("S45", "not yet"),
+    )
+    for name in ("S134", "B21", "B2"):
+        more = {**clean, live: clean[live] + f"LIVE_TEST(live_{name}_a)\n"}
+        yield Case("rows", f"a test of {name}", f"{live}:138: there is no {name},", more)
+    yield Case("rows", "a name in no list of tests", f"{page}:47: no test is", {
+        **clean, live: clean[live].replace("LIVE_TEST(live_S45_a)", "/* LIVE_TEST(live_S45_a) */")
+    })
+    yield Case("rows", "another row's test", None, without("S98"))
+    yield Case("rows", "no page", f"{page}:1: ", {page: None})
+
+
 def shell():
     path, cmd = "tools/serve", ("--without-shellcheck",)
     broken = {path: SH + "if true; then\necho\n"}
@@ -524,7 +570,7 @@ def threads():
 
 
 GROUPS = [
-    budgets, changelog, examples, forbidden, format_cases, headers, layers, node, shell, tags,
+    budgets, changelog, examples, forbidden, format_cases, headers, layers, node, rows, shell, tags,
     threads, words,
 ]
 CASES = [case for group in GROUPS for case in group()]

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* No session outlives its connection yet: core/tls/engine.h gives out neither tickets nor sessions,
- * resumes none. The sessions that clients offer here come from a server of
- * plain wolfSSL with the same certificate, so they are as good as sessions can be. */
+/* An engine without sessions of its own (lr__gate_choice.sessions is null), such as that of a
+ * context without tickets: it gives out neither tickets nor sessions and resumes none, and skips
+ * early data. The sessions that clients offer here come from a server of plain wolfSSL with the
+ * same certificate, so they are as good as sessions can be. Ours: test_engine_resumption.c. */
 #include "support.h"
 
 #include "core/tls/names.h"

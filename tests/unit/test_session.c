@@ -485,7 +485,7 @@ static void a_digest_counts_until_its_certificate_ends_or_lists_change(void **st
     lr__sessions *s = sealer_new(context, &keys);
     int64_t now = world.wall_ms / 1000;
     uint8_t out[SEALER_ROOM];
-    size_t len;
+    size_t len = 0;
 
     (void)state;
     for (int64_t until = now - 2; until <= now + 2; until++) {

@@ -120,6 +120,8 @@ static bool begin_engine(tls_server *server)
         refuse(server);
         return false;
     }
+    if (server->decide)
+        server->decide(server);
     begin_faults(server);
     server->status = lr__engine_new(server->replica, &server->choice, &server->out, &server->pool,
                                     &server->engine, &server->why);

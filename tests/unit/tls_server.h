@@ -9,7 +9,8 @@
 #include "core/tls/hello.h"
 #include "tls_client.h"
 
-typedef struct tls_server {
+typedef struct tls_server tls_server;
+struct tls_server {
     lr_context *context;
     lr__replica *replica;
     lr__engine *engine;
@@ -29,10 +30,15 @@ typedef struct tls_server {
     uint8_t header_len, header[LR__RECORD_HEADER];
     uint32_t records; /* that the engine has taken whole */
 
+    /* Behind the gate's decision: puts sessions into choice; null: there are none. What they are is
+     * the test's to free, behind the server. */
+    void (*decide)(tls_server *server);
+    void *arg; /* of the test */
+
     uint64_t fail_at; /* the allocation of the server's that fails next, 0: none; counts down */
     bool fail_from;   /* and all from then on */
     uint64_t tried;   /* allocations of the server */
-} tls_server;
+};
 
 /* The context stays the caller's. */
 void tls_server_init(tls_server *server, lr_context *context);
