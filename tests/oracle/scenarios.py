@@ -98,7 +98,7 @@ def errors():
     yield Scenario("no suite in common", "S20",
                    [*DEFAULT, "ciphers=ECDHE-ECDSA-AES128-GCM-SHA256", "versions=1.2"],
                    tls(version="1.2", ciphers="ECDHE-ECDSA-AES256-GCM-SHA384"))
-    yield Scenario("a client that does not trust the server", "S20 S38", DEFAULT,
+    yield Scenario("a client that does not trust the server", "S20 S38 S97", DEFAULT,
                    both(trust=str(PEERS / "root.pem")))
     yield Scenario("an error does not disturb who comes next", "S20 S38",
                    DEFAULT, in_turn(come(Raw, then="fin"), both()))
