@@ -37,7 +37,9 @@ static const matrix_policy policies[] = {
     {.name = "off, http/1.1", .alpn = "http/1.1"},
     {.name = "off, RSA", .rsa = true},
     {.name = "off, shorter life", .lifetime = 600},
-    {.name = "off, no tickets", .no_tickets = true},
+    {.name = "off, no tickets", .tickets = LR_OFF},
+    {.name = "later A", .mode = MODE_LATER},
+    {.name = "later B", .mode = MODE_LATER, .trust = TRUST_B},
     {.name = "request A", .mode = MODE_REQUEST},
     {.name = "request B", .mode = MODE_REQUEST, .trust = TRUST_B},
     {.name = "request A and B", .mode = MODE_REQUEST, .trust = TRUST_AB},
@@ -113,7 +115,7 @@ static uint32_t distance(const matrix_policy *a, const matrix_policy *b)
     n += a->lifetime != b->lifetime;
     n += a->node4 != b->node4;
     n += a->rsa != b->rsa;
-    n += a->no_tickets != b->no_tickets;
+    n += a->tickets != b->tickets;
     return n;
 }
 
@@ -139,8 +141,8 @@ static bool is_to_be_resumed(const cell *c, const matrix_facts *honest)
         !same_text(c->first_name, c->visit.name) || strcmp(first->alpn, honest->alpn) != 0)
         return false;
     if (form_is_stored(c->visit.form) || !has_cert)
-        return form_is_stored(c->visit.form) || !c->to->no_tickets;
-    return !c->to->no_tickets && first->authorized && c->from->crl == c->to->crl;
+        return form_is_stored(c->visit.form) || c->to->tickets != LR_OFF;
+    return c->to->tickets != LR_OFF && first->authorized && c->from->crl == c->to->crl;
 }
 
 static void judge(const cell *c, const matrix_facts *now, const matrix_facts *honest)
@@ -168,7 +170,7 @@ static void try_cell(cell *c, const matrix_facts *honest)
     assert_non_null(c->visit.session);
     matrix_visit_once(&c->visit, &now, &got);
     judge(c, &now, honest);
-    if (now.accepted && !got && !(c->to->no_tickets && !form_is_stored(c->visit.form)))
+    if (now.accepted && !got && !(c->to->tickets == LR_OFF && !form_is_stored(c->visit.form)))
         matrix_fail(false, "%s, '%s' -> '%s', %s: no session for the next time",
                     matrix_form_names[c->visit.form], c->from->name, c->to->name,
                     now.resumed ? "resumed" : "full");
@@ -337,12 +339,14 @@ static void before_a_reload_a_session_stays_with_its_name(void **state)
 static void a_session_stays_with_its_protocol(void **state)
 {
     static const char *const offers[] = {"h2,http/1.1", "http/1.1", "h2", NULL};
-    static const uint32_t some[] = {0, 11, 19};
+    static const char *const some[] = {"off", "request A", "require A"};
 
     (void)state;
     for (size_t s = 0; s < LIVE_COUNT_OF(some); s++) {
-        uint32_t i = some[s];
+        uint32_t i = 0;
 
+        while (strcmp(policies[i].name, some[s]) != 0)
+            i++;
         matrix_publish(first_contexts[i]);
         for (int form = 0; form < FORM_COUNT; form++) {
             for (size_t n = 0; n < LIVE_COUNT_OF(offers); n++) {
@@ -423,8 +427,11 @@ int main(void)
         cmocka_unit_test(what_is_resumed_after_a_reload_a_full_handshake_would_let_in),
         cmocka_unit_test(before_a_reload_a_session_stays_with_its_name),
         cmocka_unit_test(a_session_stays_with_its_protocol),
+        cmocka_unit_test(names_and_protocols_are_bound_apart),
         cmocka_unit_test(nothing_resumes_past_its_time),
         cmocka_unit_test(a_chain_of_resumptions_ends_after_a_week),
+        cmocka_unit_test(a_chain_of_resumptions_has_only_so_many_links),
+        cmocka_unit_test(a_ticket_tells_what_its_client_was_at_its_last_resumption),
         cmocka_unit_test(the_matrix_is_large_enough),
         cmocka_unit_test(no_ticket_opens_under_a_key_that_is_not_its_own),
     };

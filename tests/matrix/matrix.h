@@ -14,6 +14,7 @@
 
 typedef enum matrix_mode {
     MODE_OFF,     /* clients are not asked for a certificate */
+    MODE_LATER,   /* not in the handshake */
     MODE_REQUEST, /* asked, and let in without one that holds */
     MODE_REQUIRE
 } matrix_mode;
@@ -30,7 +31,7 @@ typedef struct matrix_policy {
     uint32_t lifetime; /* s */
     bool node4;        /* smaller RSA keys of clients are enough; name the suites then */
     bool rsa;          /* another identity of the server */
-    bool no_tickets;   /* LR_OFF */
+    lr_toggle tickets; /* where there is a store: also on */
 } matrix_policy;
 
 /* How a session is kept. */
@@ -126,8 +127,12 @@ const char *matrix_why_unsafe(const lr_context *context, matrix_form form, const
 void matrix_fail(bool is_unsafe, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void matrix_end_of_test(void); /* fails it if there was any of these */
 
+void names_and_protocols_are_bound_apart(void **state);
+
 /* The cells of time (matrix_time.c). */
 void nothing_resumes_past_its_time(void **state);
 void a_chain_of_resumptions_ends_after_a_week(void **state);
+void a_chain_of_resumptions_has_only_so_many_links(void **state);
+void a_ticket_tells_what_its_client_was_at_its_last_resumption(void **state);
 
 #endif

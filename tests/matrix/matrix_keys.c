@@ -61,7 +61,10 @@ void matrix_keep_ticket(const lr_context *context, matrix_form form, const SSL_S
     wire = lr_slice_of(id, form == FORM_ID_12 ? id_len : len);
     if (form_is_stored(form))
         wire = matrix_store_find(wire);
-    assert_in_range(wire.len, HEADER + 2 + LR__SEAL_MAC, WIRE_MAX);
+    if (wire.len < HEADER + 2 + LR__SEAL_MAC || wire.len > WIRE_MAX) {
+        matrix_fail(false, "%s: a session of %zu bytes", matrix_form_names[form], wire.len);
+        return;
+    }
     if (all.count == all.cap) {
         all.cap = all.cap ? 2 * all.cap : 1024;
         all.items = realloc(all.items, all.cap * sizeof(*all.items));
@@ -164,4 +167,25 @@ void matrix_forget_tickets(void)
 {
     free(all.items);
     memset(&all, 0, sizeof(all));
+}
+
+/* wolfSSL 5.9.2 would not resume a session of another name or protocol either
+ * (VerifyTicketBinding()), so of lockring's own binding no connection can tell. */
+void names_and_protocols_are_bound_apart(void **state)
+{
+    static const char *const pairs[][2] = {{"", ""},        {"a.test", ""},   {"", "a.test"},
+                                           {"b.test", ""},  {"a.test", "h2"}, {"a.testh", "2"},
+                                           {"a.test", "h3"}};
+    uint8_t bindings[LIVE_COUNT_OF(pairs)][16];
+
+    (void)state;
+    for (size_t i = 0; i < LIVE_COUNT_OF(pairs); i++) {
+        assert_true(lr__session_bind(lr_slice_of(pairs[i][0], strlen(pairs[i][0])),
+                                     lr_slice_of(pairs[i][1], strlen(pairs[i][1])), bindings[i]));
+        for (size_t j = 0; j < i; j++)
+            if (memcmp(bindings[i], bindings[j], sizeof(bindings[i])) == 0)
+                matrix_fail(false, "one binding for '%s' by '%s' and '%s' by '%s'", pairs[i][0],
+                            pairs[i][1], pairs[j][0], pairs[j][1]);
+    }
+    matrix_end_of_test();
 }

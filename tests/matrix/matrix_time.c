@@ -5,6 +5,8 @@
  * become stricter. What dishonest clients get is tested in tests/unit/test_session.c. */
 #include "matrix.h"
 
+#include "core/tls/session.h"
+
 #include <time.h>
 
 enum { HALF_HOUR = 1800, TWO_HOURS = 7200, DAY = 86400, WEEK = 7 * DAY };
@@ -100,12 +102,22 @@ static void try_case(size_t n, matrix_form form)
     lr_context_release(to);
 }
 
+/* Where wolfSSL 5.9.2 refuses the age that a client tells of a stored session of TLS 1.3, it looks
+ * again for each further suite, and each time but the first gives back a lock that it does not hold
+ * (src/tls13.c, DoPreSharedKeys(): sess_free_cb stays). The lock guards a cache that lockring never
+ * fills, so nothing comes of it; but ThreadSanitizer sees it. */
+static bool is_spoilt(size_t n, matrix_form form)
+{
+    return LIVE_SANITIZED && cases[n].resumed == OLD && form == FORM_ID_13;
+}
+
 void nothing_resumes_past_its_time(void **state)
 {
     (void)state;
     for (size_t n = 0; n < LIVE_COUNT_OF(cases); n++)
         for (int form = 0; form < FORM_COUNT; form++)
-            try_case(n, (matrix_form)form);
+            if (!is_spoilt(n, (matrix_form)form))
+                try_case(n, (matrix_form)form);
     matrix_clock_reset();
     matrix_end_of_test();
 }
@@ -173,6 +185,93 @@ void a_chain_of_resumptions_ends_after_a_week(void **state)
         SSL_SESSION_free(chains[i].visit.session);
         lr_context_release(chains[i].context);
     }
+    matrix_clock_reset();
+    matrix_end_of_test();
+}
+
+/* wolfSSL counts the tickets of all of them in one byte. */
+void a_chain_of_resumptions_has_only_so_many_links(void **state)
+{
+    matrix_visit visit = {.form = FORM_TICKET_13, .name = "same.test"};
+    lr_context *context = matrix_context(&off);
+    SSL_SESSION *next;
+    matrix_facts facts;
+
+    (void)state;
+    matrix_publish(context);
+    matrix_new_session(context, &visit, TWO_HOURS, &facts, &visit.session);
+    for (int n = 1; n <= 2 * LR__RESUMPTIONS_MAX; n++) {
+        assert_non_null(visit.session);
+        matrix_new_session(context, &visit, TWO_HOURS, &facts, &next);
+        if (!facts.accepted || facts.resumed != (n != LR__RESUMPTIONS_MAX + 1))
+            matrix_fail(false, "attempt %d: %s", n,
+                        facts.resumed    ? "resumed"
+                        : facts.accepted ? "full"
+                                         : "refused");
+        SSL_SESSION_free(visit.session);
+        visit.session = next;
+    }
+    SSL_SESSION_free(visit.session);
+    lr_context_release(context);
+    matrix_end_of_test();
+}
+
+/* A stored session is judged anew where it is resumed, by lists that have changed; where the new
+ * context gives tickets too, the client goes on with one, which knows nothing but that judgement.
+ */
+static const struct {
+    matrix_crl first, then;
+    int64_t seconds; /* from the ticket to the attempt with it */
+    bool resumed;
+} heirs[] = {{CRL_REVOKING, CRL_EMPTY, 0, true},
+             {CRL_EMPTY, CRL_REVOKING, 0, false},
+             {CRL_EMPTY, CRL_BRIEF, 0, true},
+             {CRL_EMPTY, CRL_BRIEF, TWO_HOURS, false}};
+
+static void try_heir(size_t n)
+{
+    matrix_policy first = {.name = "first", .mode = MODE_REQUEST, .lifetime = WEEK}, then = first;
+    matrix_visit visit = {.who = WHO_KNOWN, .form = FORM_ID_13, .name = "same.test"};
+    lr_context *from, *to;
+    matrix_facts facts, honest;
+    SSL_SESSION *stored, *ticket;
+    const char *what;
+
+    first.crl = heirs[n].first;
+    then.crl = heirs[n].then;
+    then.tickets = LR_ON;
+    from = matrix_context(&first);
+    to = matrix_context(&then);
+    matrix_clock_reset();
+    matrix_publish(from);
+    matrix_new_session(from, &visit, TWO_HOURS, &facts, &stored);
+    matrix_publish(to);
+    visit.session = stored;
+    matrix_visit_once(&visit, &facts, &ticket);
+    assert_true(facts.resumed && ticket);
+    pass(ticket, heirs[n].seconds);
+    visit.session = NULL;
+    matrix_visit_once(&visit, &honest, NULL);
+    visit.session = ticket;
+    matrix_visit_once(&visit, &facts, NULL);
+    matrix_count_cell(FORM_TICKET_13, &facts);
+    what = matrix_why_unsafe(to, FORM_TICKET_13, &facts, &honest);
+    if (what || facts.resumed != heirs[n].resumed)
+        matrix_fail(what != NULL, "ticket of a stored session, %zu: %s", n,
+                    what            ? what
+                    : facts.resumed ? "resumed"
+                                    : "not resumed");
+    SSL_SESSION_free(stored);
+    SSL_SESSION_free(ticket);
+    lr_context_release(from);
+    lr_context_release(to);
+}
+
+void a_ticket_tells_what_its_client_was_at_its_last_resumption(void **state)
+{
+    (void)state;
+    for (size_t n = 0; n < LIVE_COUNT_OF(heirs); n++)
+        try_heir(n);
     matrix_clock_reset();
     matrix_end_of_test();
 }
