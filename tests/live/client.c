@@ -136,6 +136,16 @@ bool tcp_read(int sock, void *out, size_t len)
     return true;
 }
 
+bool tcp_peek(int sock, uint8_t *first)
+{
+    ssize_t got;
+
+    do {
+        got = recv(sock, first, 1, MSG_PEEK);
+    } while (got < 0 && errno == EINTR);
+    return got == 1;
+}
+
 int tcp_read_to_end(int sock, void *out, size_t cap, size_t *len)
 {
     uint8_t *at = out;

@@ -17,6 +17,7 @@ int tcp_connect(const char *host, uint16_t port);
 bool tcp_is_reset(uint16_t port);
 bool tcp_send(int sock, const void *bytes, size_t len);
 bool tcp_read(int sock, void *out, size_t len); /* exactly so many */
+bool tcp_peek(int sock, uint8_t *first);        /* waits for a byte, and leaves it there */
 /* Reads until the peer ends. 0: it sent FIN; else the errno, ECONNRESET for an RST. */
 int tcp_read_to_end(int sock, void *out, size_t cap, size_t *len);
 void tcp_reset(int sock); /* closes it with an RST */

@@ -260,7 +260,7 @@ static void live_S38_secure_comes_with_the_end_of_the_handshake(void **state)
         TLS_MUST(&t, tls_connect(&t, ctx, NULL, p.l.port, "localhost"));
         len = tls_first_flight(&t, hello, sizeof(hello));
         assert_true(len > 0 && tcp_send(t.sock, hello, len));
-        assert_int_equal(recv(t.sock, &first, 1, MSG_PEEK), 1);
+        assert_true(tcp_peek(t.sock, &first));
         live_on_worker(p.l.workers, 0, pass, NULL); /* a turn behind the one that sent it */
         live_expect(&p.recorder.events, "open ");
         TLS_MUST(&t, tls_handshake(&t));

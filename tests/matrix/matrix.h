@@ -91,7 +91,7 @@ void matrix_publish_names(lr_context *fallback, const char *const *names,
  * client has at the end, or null. */
 void matrix_visit_once(const matrix_visit *visit, matrix_facts *facts, SSL_SESSION **got);
 /* Full handshakes until there is a session that is good for that age, and kept for
- * matrix_try_wrong_keys(). wolfSSL 5.9.2 (src/internal.c, DoClientTicketCheck()) does not compute
+ * matrix_try_wrong_keys(). A wolfSSL 5.9.2 that tools/deps has not mended does not compute
  * ages modulo 2^32 as RFC 8446 4.2.11.1 has it, and refuses one of about fifty days' milliseconds
  * divided by the age: such a session is not asked for. *got is null where there is none. */
 void matrix_new_session(const lr_context *context, const matrix_visit *visit, int64_t age_s,

@@ -16,6 +16,7 @@ static lr__key_set keys;
 /* One server's sessions; a store that keeps everything. */
 static struct {
     bool stores;
+    uint32_t lifetime_s;    /* 0: LIFETIME */
     lr__sessions *sessions; /* of this handshake */
     uint32_t visits;
     uint32_t offers; /* that the client made in it */
@@ -95,7 +96,7 @@ static void begin(lr_tls_version version, WOLFSSL_SESSION *session, int64_t afte
     uint8_t used[64];
     lr_error err;
 
-    options.session_lifetime_s = LIFETIME;
+    options.session_lifetime_s = site.lifetime_s ? site.lifetime_s : LIFETIME;
     tls_pair_begin(&pair, &options, &plan);
     pair.world.wall_ms += after_s * 1000;
     pair.server.decide = decide;
@@ -213,6 +214,26 @@ static void the_lifetime_counts_for_ids_and_tickets_in_both_versions(void **stat
     all_ways(come_back_late);
 }
 
+/* Ages are told modulo 2^32 ms, about 50 days, behind a random number (RFC 8446 4.2.11.1). */
+static void come_back_after_days(lr_tls_version version)
+{
+    site.lifetime_s = LR__SESSION_AGE_MAX;
+    for (int i = 0; i < 40; i++) { /* at six days one of eight passes the modulus */
+        WOLFSSL_SESSION *session = come(version, NULL, 0, false);
+        WOLFSSL_SESSION *next = come(version, session, 6 * 86400, true);
+
+        wolfSSL_SESSION_free(session);
+        wolfSSL_SESSION_free(next);
+        forget();
+    }
+}
+
+static void clients_come_back_after_days(void **state)
+{
+    (void)state;
+    all_ways(come_back_after_days);
+}
+
 /* Each gets a new one with its full handshake, which is good. */
 static void come_back_under_other_keys(lr_tls_version version)
 {
@@ -277,6 +298,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(clients_come_back),
         cmocka_unit_test(the_lifetime_counts_for_ids_and_tickets_in_both_versions),
+        cmocka_unit_test(clients_come_back_after_days),
         cmocka_unit_test(any_allocation_may_fail),
         cmocka_unit_test(other_keys_mean_a_full_handshake_and_a_new_session),
     };
