@@ -84,11 +84,22 @@ static void live_S48_a_drain_from_any_thread_lets_transfers_finish(void **state)
     live_recorder_fini(&recorder);
 }
 
+/* Keeps a worker from turning, from the first wait to the second. */
+static void hold(lr_worker *w, void *arg)
+{
+    pthread_barrier_t *both = arg;
+
+    (void)w;
+    (void)pthread_barrier_wait(both);
+    (void)pthread_barrier_wait(both);
+}
+
 static void live_S48_a_drain_loses_nobody_whom_the_kernel_has_accepted(void **state)
 {
     enum { QUEUED = 64 };
     live_recorder recorder;
-    live_plan plan = {.ring = live_ring(state), .user = &recorder};
+    live_plan plan = {.ring = live_ring(state), .user = &recorder, .worker_count = 2};
+    pthread_barrier_t both;
     tls_plan none = {0};
     SSL_CTX *ctx = tls_ctx_new(&none);
     tls_client t[QUEUED];
@@ -98,9 +109,14 @@ static void live_S48_a_drain_loses_nobody_whom_the_kernel_has_accepted(void **st
     live_recorder_init(&recorder);
     recorder.quiet = true;
     live_start(&l, &plan);
+    assert_int_equal(pthread_barrier_init(&both, NULL, 3), 0);
+    for (uint32_t i = 0; i < 2; i++)
+        assert_int_equal(lr_worker_post(lr_workers_worker(l.workers, i), hold, &both), LR_OK);
+    (void)pthread_barrier_wait(&both);
     for (size_t i = 0; i < QUEUED; i++)
         TLS_MUST(&t[i], tls_connect(&t[i], ctx, NULL, l.port, NULL));
     lr_server_drain(l.server, LR_NONE);
+    (void)pthread_barrier_wait(&both);
     for (size_t i = 0; i < QUEUED; i++) {
         TLS_MUST(&t[i], tls_handshake(&t[i]));
         TLS_MUST(&t[i], tls_write(&t[i], "ping", 4));
@@ -112,6 +128,7 @@ static void live_S48_a_drain_loses_nobody_whom_the_kernel_has_accepted(void **st
     assert_true(live_await_counts(&recorder.events, QUEUED, QUEUED, QUEUED));
     live_stop(&l, LR_NONE);
     assert_int_equal(tcp_connect(NULL, l.port), -1);
+    (void)pthread_barrier_destroy(&both);
     live_recorder_fini(&recorder);
     SSL_CTX_free(ctx);
 }

@@ -252,19 +252,21 @@ static void a_header_may_come_byte_by_byte(void **state)
 
 static void live_B13_local_unknown_and_unspec_keep_the_addresses_of_the_socket(void **state)
 {
-    proxy_bytes in[3];
+    static const uint8_t block[12] = {192, 0, 2, 7, 198, 51, 100, 1, 4, 210, 1, 187};
+    proxy_bytes in[4];
     play p;
 
     for (int plain = 0; plain < 2; plain++) {
         proxy_v2(&in[0], PROXY_LOCAL, PROXY_UNSPEC, NULL, 0);
+        proxy_v2(&in[3], PROXY_LOCAL, PROXY_TCP4, block, sizeof(block)); /* and says one */
         proxy_v2(&in[1], PROXY_PROXY, PROXY_UNSPEC, NULL, 0);
         proxy_v1(&in[2], "PROXY UNKNOWN 192.0.2.7 198.51.100.1 1234 443");
         play_open(&p, state, plain == 1, "127.0.0.1");
         for (uint64_t i = 0; i < LIVE_COUNT_OF(in); i++) {
             visit(&p, &in[i], 0);
             expect(&p, i + 1,
-                   i < 2 ? "open header:2, secure direct data:4 end close:clean "
-                         : "open header:1, secure direct data:4 end close:clean ");
+                   i != 2 ? "open header:2, secure direct data:4 end close:clean "
+                          : "open header:1, secure direct data:4 end close:clean ");
         }
         play_close(&p);
     }
