@@ -29,8 +29,8 @@ LR_API LR_ANY LR_NODISCARD lr_ticket_keys *lr_ticket_keys_new(void); /* empty; n
 LR_API LR_ANY void lr_ticket_keys_free(lr_ticket_keys *keys);        /* wipes; null is allowed */
 
 /* Appends a key of the caller's: exactly 48 bytes. LR_EKEY: another length, or weak material (all
- * bytes equal, fewer than 16 different ones, equal halves of the secret part), or a name that the
- * list has; LR_EINVAL: the list is full. (S56) */
+ * bytes equal; a name of zeros; a secret part with fewer than 16 different bytes, or with equal
+ * halves), or a name that the list has; LR_EINVAL: the list is full. (S56) */
 LR_API LR_ANY LR_NODISCARD lr_status lr_ticket_keys_add(lr_ticket_keys *keys, lr_slice key,
                                                         lr_error *err);
 /* Puts a key from the system's generator in front: it is the current one, or, if as_next, the next

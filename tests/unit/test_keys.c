@@ -67,7 +67,7 @@ static void exactly_48_bytes_are_a_key(void **state)
 static void weak_material_is_refused(void **state)
 {
     lr_ticket_keys *keys = list_of(0);
-    uint8_t zeros[48] = {0}, same[48], few[48], halves[48];
+    uint8_t zeros[48] = {0}, same[48], few[48], halves[48], nameless[48], hollow[48];
 
     (void)state;
     memset(same, 0xa5, sizeof(same));
@@ -75,12 +75,21 @@ static void weak_material_is_refused(void **state)
     memcpy(halves + 32, halves + 16, 16);
     for (uint32_t i = 0; i < sizeof(few); i++)
         few[i] = (uint8_t)(i % 15);
+    good_key(nameless, 2);
+    memset(nameless, 0, 16);
+    good_key(hollow, 3); /* a good name says nothing of what is behind it */
+    memset(hollow + 16, 0, 16);
+    memset(hollow + 32, 1, 16);
     assert_int_equal(lr_ticket_keys_add(keys, lr_slice_of(zeros, 48), &err), LR_EKEY);
     assert_int_equal(lr_ticket_keys_add(keys, lr_slice_of(same, 48), &err), LR_EKEY);
     assert_int_equal(lr_ticket_keys_add(keys, lr_slice_of(few, 48), &err), LR_EKEY);
     assert_non_null(strstr(err.text, "fewer than 16"));
     assert_int_equal(lr_ticket_keys_add(keys, lr_slice_of(halves, 48), &err), LR_EKEY);
     assert_non_null(strstr(err.text, "halves"));
+    assert_int_equal(lr_ticket_keys_add(keys, lr_slice_of(nameless, 48), &err), LR_EKEY);
+    assert_non_null(strstr(err.text, "key 1: its name is all zeros"));
+    assert_int_equal(lr_ticket_keys_add(keys, lr_slice_of(hollow, 48), &err), LR_EKEY);
+    assert_non_null(strstr(err.text, "fewer than 16"));
     assert_int_equal(lr_ticket_keys_count(keys), 0);
     lr_ticket_keys_free(keys);
 }
