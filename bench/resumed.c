@@ -309,7 +309,7 @@ static _Noreturn void run_client(const row *r, uint16_t port, long count, int re
             die("the server gave no session");
     }
     /* The first session is not among what is measured. */
-    if (write(ready, &byte, 1) != 1 || read(go, &byte, 1) != 0)
+    if (write(ready, &byte, 1) != 1 || close(ready) != 0 || read(go, &byte, 1) != 0)
         die("pipe");
     for (long i = 0; i < count; i++)
         one_handshake(ctx, port, r->resumed);
@@ -335,6 +335,7 @@ static double measure(const row *r, const server *at, long count)
             run_client(r, at->port, count / CLIENTS, ready[1], go[0]);
         }
     }
+    close(ready[1]); /* so that the end of a client that has failed is seen */
     for (int i = 0; i < CLIENTS; i++) {
         if (read(ready[0], &byte, 1) != 1)
             die("a client failed");
@@ -347,7 +348,6 @@ static double measure(const row *r, const server *at, long count)
     }
     close(go[0]);
     close(ready[0]);
-    close(ready[1]);
     return (double)(cpu_ns(at->pid) - before) / 1000.0 / (double)(count / CLIENTS * CLIENTS);
 }
 

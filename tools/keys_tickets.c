@@ -41,7 +41,7 @@ static lr_status name_file(lr_error *err, const char *file)
     return err->status;
 }
 
-/* Is a line at least so long? */
+/* Is a line at least so long? Remarks do not count. */
 static bool has_line(lr_slice file, size_t len)
 {
     const char *at = (const char *)file.bytes, *end = at + file.len;
@@ -50,7 +50,7 @@ static bool has_line(lr_slice file, size_t len)
         const char *stop = memchr(at, '\n', (size_t)(end - at));
         size_t line = stop ? (size_t)(stop - at) : (size_t)(end - at);
 
-        if (line >= len)
+        if (line >= len && *at != '#')
             return true;
         at += line + 1;
     }

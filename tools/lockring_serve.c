@@ -54,7 +54,6 @@ static void say_reload(const signals *from, const lr_error *failed)
 static void reload(const signals *from)
 {
     bool from_files = from->options->cert_count != 0 || from->options->pkcs12_file;
-    lr_ticket_keys *keys = NULL;
     staple_table *staples = NULL;
     serve_identity identity;
     lr_error err;
@@ -65,9 +64,7 @@ static void reload(const signals *from)
     if (status == LR_OK)
         status = serve_staples_load(from->staples, &staples, &err);
     if (status == LR_OK)
-        status = serve_tickets_read(from->tickets, &keys, &err);
-    if (status == LR_OK)
-        status = serve_tickets_use(from->tickets, keys, &err);
+        status = serve_tickets_refresh(from->tickets, &err);
     if (status == LR_OK) /* a certificate made in memory stays */
         status = lr_server_publish(from->server, from_files ? identity.context : NULL,
                                    identity.names, &err);

@@ -153,15 +153,24 @@ static lr_status connect_to(fetch *f, const struct addrinfo *to)
     return error == 0 ? LR_OK : fail(f, LR_ECONNECT, error, strerror(error));
 }
 
-/* Each address of the name in turn, until one answers. */
+/* Each address of the name in turn, until one answers; each has its share of the time that is left,
+ * so that one that says nothing keeps no other from its turn. */
 static lr_status connect_any(fetch *f, const lookup *l)
 {
+    int64_t deadline_ms = f->deadline_ms;
     lr_status status = LR_ECONNECT;
+    int64_t turns = 0;
 
     if (l->error != 0)
         return fail(f, LR_ECONNECT, 0, gai_strerror(l->error));
+    for (const struct addrinfo *at = l->found; at; at = at->ai_next)
+        turns++;
     for (const struct addrinfo *at = l->found; at; at = at->ai_next) {
+        int64_t now = now_ms();
+
+        f->deadline_ms = now + (deadline_ms - now) / turns--;
         status = connect_to(f, at);
+        f->deadline_ms = deadline_ms;
         if (status == LR_OK || status == LR_EABORTED)
             return status;
         if (f->fd >= 0)

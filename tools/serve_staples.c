@@ -76,6 +76,16 @@ typedef struct result {
     lr_error err;
 } result;
 
+static void keep_response(result *out, lr_slice bytes)
+{
+    out->response = lr_bytes_new(bytes);
+    if (out->response)
+        return;
+    out->status = LR_ENOMEM;
+    out->err = (lr_error){.status = LR_ENOMEM, .tls_alert = -1};
+    (void)snprintf(out->err.text, sizeof(out->err.text), "OCSP response: out of memory");
+}
+
 static void read_response(const staple_subject *subject, const char *file, result *out)
 {
     lr_slice bytes;
@@ -87,7 +97,7 @@ static void read_response(const staple_subject *subject, const char *file, resul
         lr_ocsp_check(bytes, lr_bytes_slice(subject->leaf), lr_bytes_slice(subject->issuer),
                       staple_now(), &out->verdict, &out->err);
     if (out->status == LR_OK)
-        out->response = lr_bytes_new(bytes);
+        keep_response(out, bytes);
     whole_file_free(bytes);
     if (out->status == LR_EOCSP) {
         char text[sizeof(out->err.text)];
@@ -105,7 +115,7 @@ static void ask_responder(const serve_staples *s, const staple_subject *subject,
     out->status = staple_ask(subject, staple_subject_url(subject), s->stop_fd, response, &len,
                              &out->verdict, &out->err);
     if (out->status == LR_OK)
-        out->response = lr_bytes_new(lr_slice_of(response, len));
+        keep_response(out, lr_slice_of(response, len));
 }
 
 static void tell(const serve_staples *s, const staple_subject *subject, const result *got,

@@ -100,25 +100,6 @@ uint32_t serve_tickets_count(serve_tickets *tickets)
     return count;
 }
 
-lr_status serve_tickets_read(serve_tickets *tickets, lr_ticket_keys **out, lr_error *err)
-{
-    lr_status status;
-
-    *out = NULL;
-    if (!tickets)
-        return LR_OK;
-    status = read_keys(tickets->options, out, err);
-    if (status != LR_OK)
-        return status;
-    (void)pthread_mutex_lock(&tickets->lock);
-    if (are_equal(tickets->keys, *out)) {
-        lr_ticket_keys_free(*out);
-        *out = NULL;
-    }
-    (void)pthread_mutex_unlock(&tickets->lock);
-    return LR_OK;
-}
-
 /* Who seals now and who will: names stand in front of each ticket, and are no secret. */
 static void say_keys(const serve_options *options, const lr_ticket_keys *keys)
 {
@@ -137,14 +118,11 @@ static void say_keys(const serve_options *options, const lr_ticket_keys *keys)
               lr_ticket_keys_count(keys));
 }
 
-lr_status serve_tickets_use(serve_tickets *tickets, lr_ticket_keys *fresh, lr_error *err)
+/* Takes fresh. Under the lock. */
+static lr_status give(serve_tickets *tickets, lr_ticket_keys *fresh, lr_error *err)
 {
-    lr_status status;
+    lr_status status = lr_workers_set_ticket_keys(tickets->workers, fresh, err);
 
-    if (!fresh)
-        return LR_OK;
-    (void)pthread_mutex_lock(&tickets->lock);
-    status = lr_workers_set_ticket_keys(tickets->workers, fresh, err);
     if (status == LR_OK) {
         say_keys(tickets->options, fresh);
         lr_ticket_keys_free(tickets->keys);
@@ -156,6 +134,22 @@ lr_status serve_tickets_use(serve_tickets *tickets, lr_ticket_keys *fresh, lr_er
         (void)snprintf(err->text, sizeof(err->text), "--ticket-keys: %.140s", text);
         lr_ticket_keys_free(fresh);
     }
+    return status;
+}
+
+lr_status serve_tickets_refresh(serve_tickets *tickets, lr_error *err)
+{
+    lr_ticket_keys *fresh;
+    lr_status status;
+
+    if (!tickets)
+        return LR_OK;
+    (void)pthread_mutex_lock(&tickets->lock); /* from the reading on: who reads later gives later */
+    status = read_keys(tickets->options, &fresh, err);
+    if (status == LR_OK && !are_equal(tickets->keys, fresh))
+        status = give(tickets, fresh, err);
+    else if (status == LR_OK)
+        lr_ticket_keys_free(fresh);
     (void)pthread_mutex_unlock(&tickets->lock);
     return status;
 }
@@ -176,15 +170,13 @@ static void *watch(void *arg)
     int fd;
 
     do {
-        lr_ticket_keys *fresh;
         lr_error err;
 
         fd = path_watch_open(tickets->options->ticket_keys); /* first, so that nothing is missed */
         if (fd < 0)
             serve_say(tickets->options, true, "ticket_keys_unwatched why=\"inotify: %s\"",
                       strerror(errno));
-        if (serve_tickets_read(tickets, &fresh, &err) == LR_OK &&
-            serve_tickets_use(tickets, fresh, &err) == LR_OK)
+        if (serve_tickets_refresh(tickets, &err) == LR_OK)
             tickets->said[0] = '\0';
         else
             complain(tickets, err.text);

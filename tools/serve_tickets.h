@@ -16,10 +16,9 @@ uint32_t serve_tickets_count(serve_tickets *tickets);
 /* Gives the workers the keys and begins to watch. */
 lr_status serve_tickets_start(serve_tickets *tickets, lr_workers *workers, lr_error *err);
 
-/* For a reload, in which other files must be right too: reads the keys, and gives them to the
- * workers. Null is allowed, and then nothing is to be done; *out is null where nothing is new. */
-lr_status serve_tickets_read(serve_tickets *tickets, lr_ticket_keys **out, lr_error *err);
-lr_status serve_tickets_use(serve_tickets *tickets, lr_ticket_keys *fresh, lr_error *err);
+/* Reads the keys, and gives them to the workers if they are others. Null is allowed, and then
+ * nothing is to be done. */
+lr_status serve_tickets_refresh(serve_tickets *tickets, lr_error *err);
 
 /* Before the workers are freed; null is allowed. */
 void serve_tickets_close(serve_tickets *tickets);

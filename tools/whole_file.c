@@ -37,6 +37,23 @@ static lr_status check(int fd, const char *path, size_t max, whole_file_kind kin
     return LR_OK;
 }
 
+static bool is_same_time(const struct timespec *a, const struct timespec *b)
+{
+    return a->tv_sec == b->tv_sec && a->tv_nsec == b->tv_nsec;
+}
+
+/* What was read is one file's: half of one and half of the next would be keys too. */
+static lr_status check_again(int fd, const char *path, const struct stat *before, lr_error *err)
+{
+    struct stat st;
+
+    if (fstat(fd, &st) != 0)
+        return fail_sys(err, path);
+    if (st.st_size != before->st_size || !is_same_time(&st.st_mtim, &before->st_mtim))
+        return fail(err, LR_EFILE, 0, path, "it was written to while it was read");
+    return LR_OK;
+}
+
 static lr_status read_all(int fd, const char *path, uint8_t *bytes, size_t size, lr_error *err)
 {
     size_t len = 0;
@@ -72,11 +89,13 @@ lr_status whole_file_read(const char *path, size_t max, whole_file_kind kind, lr
         status = bytes ? read_all(fd, path, bytes, (size_t)st.st_size, err)
                        : fail(err, LR_ENOMEM, 0, path, "out of memory");
     }
+    if (status == LR_OK)
+        status = check_again(fd, path, &st, err);
     (void)close(fd);
     if (status == LR_OK)
         *out = lr_slice_of(bytes, (size_t)st.st_size);
-    else
-        free(bytes);
+    else if (bytes)
+        whole_file_free(lr_slice_of(bytes, (size_t)st.st_size));
     return status;
 }
 
