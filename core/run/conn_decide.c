@@ -12,6 +12,7 @@
 #include "core/base/mem.h"
 #include "core/base/status.h"
 #include "core/run/hooks.h"
+#include "core/tls/fingerprint.h"
 #include "core/tls/session.h"
 
 #include <string.h>
@@ -168,6 +169,14 @@ static bool source_may_go_on(const lr_conn *c)
     return lr__source_may_shake_hands(c->part, &source);
 }
 
+static bool keep_ja4(lr_conn *c)
+{
+    if (!c->part->server->keep_ja4)
+        return true;
+    c->ja4 = lr__alloc(LR__JA4_SIZE);
+    return c->ja4 && lr__ja4(&c->gate->first, c->ja4);
+}
+
 void lr__conn_decide(lr_conn *c)
 {
     lr__conn_gate *gate = c->gate;
@@ -178,6 +187,10 @@ void lr__conn_decide(lr_conn *c)
         if (!source_may_go_on(c)) {
             /* Nothing is said to the client: an alert would cost as much as it saves. */
             lr__conn_fail_as(c, LR_ESOURCE, lr_status_text(LR_ESOURCE));
+            return;
+        }
+        if (!keep_ja4(c)) {
+            lr__conn_fail_memory(c);
             return;
         }
         if (ask_hello(c))

@@ -9,7 +9,6 @@
 
 #include "core/base/mem.h"
 #include "core/base/status.h"
-#include "core/tls/fingerprint.h"
 
 #include <string.h>
 
@@ -49,14 +48,6 @@ static bool keep_name(lr_conn *c, const lr__hello *hello)
     memcpy(name->bytes + raw_len, hello->name, len);
     c->name = name;
     return true;
-}
-
-static bool keep_ja4(lr_conn *c, const lr__hello *hello)
-{
-    if (!c->part->server->keep_ja4)
-        return true;
-    c->ja4 = lr__alloc(LR__JA4_SIZE);
-    return c->ja4 && lr__ja4(hello, c->ja4);
 }
 
 /* The message in one record of our own making: how the peer cut it does not matter any more. The
@@ -182,7 +173,7 @@ static void on_hello_complete(lr_conn *c)
         return;
     }
     gate->first = hello;
-    if (!keep_name(c, &hello) || !keep_ja4(c, &hello)) {
+    if (!keep_name(c, &hello)) {
         lr__conn_fail_memory(c);
         return;
     }

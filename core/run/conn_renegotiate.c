@@ -23,15 +23,16 @@ static bool fail(lr_conn *c, lr_status status, int alert, const char *what)
     return false;
 }
 
+static bool has_certificate(const lr__peer *peer)
+{
+    return peer && peer->has_digest;
+}
+
+/* By the digest: of a client that was resumed by a ticket there is no more. */
 static bool same_peer(const lr__peer *a, const lr__peer *b)
 {
-    uint32_t count = a ? a->count : 0;
-
-    if (count != (b ? b->count : 0))
-        return false;
-    return count == 0 || (a->certificates[0].len == b->certificates[0].len &&
-                          memcmp(a->certificates[0].bytes, b->certificates[0].bytes,
-                                 a->certificates[0].len) == 0);
+    return has_certificate(a) == has_certificate(b) &&
+           (!has_certificate(a) || memcmp(a->digest, b->digest, sizeof(a->digest)) == 0);
 }
 
 /* What the program asked for takes the place of nothing; what is there stays, and is judged by
@@ -62,7 +63,7 @@ static bool end(lr_conn *c)
         lr__conn_fail(c, &why, true);
         return false;
     }
-    same = same_peer(c->peer, peer) || (requested && (!c->peer || c->peer->count == 0));
+    same = same_peer(c->peer, peer) || (requested && !has_certificate(c->peer));
     if (same && requested)
         take_peer(c, peer);
     else

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* core/run/key_store.c: publishing and reclaiming; what the sets are made of is key_make.c's.
  *
- * Whoever holds the lock notes what it did in an lr__key_news, which is logged when the lock is
+ * Whoever holds the lock notes what it did in a struct news, which is logged when the lock is
  * given back: a program's log sink may call us. */
 #include "core/run/key_store.h"
 

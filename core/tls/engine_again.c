@@ -136,14 +136,16 @@ int lr__engine_read_record(lr__engine *engine, uint8_t *out, int cap)
     lr__asking *asking = asking_later(engine);
     int ret, awaited = 0;
 
-    lr__proof_watch(asking ? &asking->proof : NULL);
+    if (asking)
+        lr__proof_watch(&asking->proof);
     ret = wolfSSL_read(engine->ssl, out, cap);
     if (ret <= 0 && lr__engine_renegotiation(engine) == LR__RENEGOTIATION_BEGUN &&
         wolfSSL_get_error(engine->ssl, ret) == APP_DATA_READY) {
         LR_DCHECK(engine->record_taken);
         ret = wolfSSL_read(engine->ssl, out, cap);
     }
-    lr__proof_watch(NULL);
+    if (asking)
+        lr__proof_watch(NULL);
     if (engine->keys_asked && engine->key_update &&
         wolfSSL_key_update_response(engine->ssl, &awaited) == 0 && awaited == 0) {
         engine->keys_asked = false;
@@ -241,12 +243,15 @@ static lr_status may_request(const lr__engine *engine, lr_error *err)
  * session is resumed (core/tls/session_wolf.c): one would answer without a certificate. */
 static int request_1_2(WOLFSSL *ssl)
 {
-    int ret;
+    int ret, native;
 
     if (!expect_same_name(ssl))
         return MEMORY_E;
     ret = wolfSSL_Rehandshake(ssl);
-    return wolfSSL_get_error(ssl, ret) == WOLFSSL_ERROR_WANT_READ ? WOLFSSL_SUCCESS : ret;
+    native = wolfSSL_get_error(ssl, ret);
+    if (native == WOLFSSL_ERROR_WANT_READ)
+        return WOLFSSL_SUCCESS;
+    return ret == WOLFSSL_FATAL_ERROR ? native : ret; /* what it refuses at once it returns */
 }
 
 lr_status lr__engine_request_cert(lr__engine *engine, bool reject, lr_error *err)

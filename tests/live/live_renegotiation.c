@@ -2,6 +2,7 @@
 /* live_renegotiation.c: renegotiations that OpenSSL begins over TLS 1.2. The edges of the window
  * stand in tests/unit/test_engine_renegotiation.c, where the test turns the clock. */
 #include "client.h"
+#include "pki.h"
 
 #include <openssl/err.h>
 #include <openssl/pem.h>
@@ -318,6 +319,57 @@ static void live_S3_the_certificate_of_the_client_must_stay(void **state)
     stop(&l, &recorder);
 }
 
+/* Of a client that was resumed by a ticket the server knows its certificate's digest alone. */
+static void live_S3_the_certificate_of_a_resumed_client_must_stay_too(void **state)
+{
+    const char *key = pki_text("client.key");
+    const struct {
+        const char *second, *event; /* event null: it passes */
+    } rows[] = {
+        {pki_text("client.pem"), NULL},
+        {pki_text("stranger.pem"), "close:LR_EPEERCERT"},
+        {NULL, "close:LR_EPEERCERT"},
+    };
+    lr_context_options context = {
+        .renegotiation_count = LIMIT, .request_cert = LR_ON, .reject_unauthorized = LR_OFF};
+    SSL_CTX *ctx = tls_ctx_new(&plan_1_2);
+    SSL_SESSION *session;
+    live_recorder recorder;
+    tls_client t;
+    live l;
+
+    context.ca = pki_file("root.pem");
+    start(&l, &recorder, state, context);
+    open_with(&t, l.port, pki_text("client.pem"), key);
+    echo(&t);
+    session = SSL_get1_session(t.ssl);
+    SSL_set_shutdown(t.ssl, SSL_SENT_SHUTDOWN); /* or it would be a bad session */
+    tls_close(&t, true);
+    for (size_t i = 0; i < LIVE_COUNT_OF(rows); i++) {
+        live_events_clear(&recorder.events);
+        TLS_MUST(&t, tls_connect(&t, ctx, NULL, l.port, "localhost"));
+        assert_int_equal(SSL_set_session(t.ssl, session), 1);
+        TLS_MUST(&t, tls_handshake(&t));
+        assert_int_equal(SSL_session_reused(t.ssl), 1);
+        echo(&t);
+        if (rows[i].second)
+            use_certificate(&t, rows[i].second, key);
+        if (rows[i].event) {
+            (void)renegotiate(&t); /* true if the server's Finished comes before its alert */
+            assert_true(live_await(&recorder.events, rows[i].event));
+        } else {
+            TLS_MUST(&t, renegotiate(&t));
+            echo(&t);
+        }
+        SSL_set_shutdown(t.ssl, SSL_SENT_SHUTDOWN);
+        tls_close(&t, true);
+        assert_true(live_await_counts(&recorder.events, i + 2, i + 2, i + 2));
+    }
+    SSL_SESSION_free(session);
+    SSL_CTX_free(ctx);
+    stop(&l, &recorder);
+}
+
 /* Whoever begins one and goes silent does not hold what it costs for ever. */
 static void live_S3_one_that_takes_too_long_ends_its_connection(void **state)
 {
@@ -348,6 +400,7 @@ int main(void)
         LIVE_TEST(live_S5_the_one_above_the_limit_ends_its_connection_and_no_other),
         LIVE_TEST(live_S6_the_limit_of_the_process_is_that_of_contexts_without_one),
         LIVE_TEST(live_S4_after_the_window_one_more_may_begin),
+        LIVE_TEST(live_S3_the_certificate_of_a_resumed_client_must_stay_too),
         LIVE_TEST(live_S3_data_goes_on_in_the_middle_of_it),
         LIVE_TEST(live_S3_the_server_name_must_stay),
         LIVE_TEST(live_S3_the_certificate_of_the_client_must_stay),
