@@ -87,6 +87,19 @@ static void reclaim(lr_server *s)
     }
 }
 
+/* Whoever finds the lock taken leaves a note, and whoever has had it looks again: none of them
+ * waits, and no table stays because all had moved on while somebody else looked. */
+static void tend(lr_server *s)
+{
+    lr__publication *publication = &s->publication;
+
+    while (atomic_load(&publication->untended) && pthread_mutex_trylock(&publication->lock) == 0) {
+        atomic_store(&publication->untended, false);
+        reclaim(s);
+        (void)pthread_mutex_unlock(&publication->lock);
+    }
+}
+
 void lr__part_adopt(lr__part *part)
 {
     lr__publication *publication = &part->server->publication;
@@ -104,11 +117,8 @@ void lr__part_adopt(lr__part *part)
             break;
         table = again;
     }
-    /* The last worker to move on frees the old table; if a publisher has the lock it does. */
-    if (pthread_mutex_trylock(&publication->lock) == 0) {
-        reclaim(part->server);
-        (void)pthread_mutex_unlock(&publication->lock);
-    }
+    atomic_store(&publication->untended, true); /* the last worker to move on frees the old table */
+    tend(part->server);
     lr__worker_drop_replicas(part->worker);
 }
 
@@ -156,6 +166,7 @@ lr_status lr_server_publish(lr_server *s, lr_context *context, const lr_names *n
     if (table)
         swap(s, table);
     (void)pthread_mutex_unlock(&publication->lock);
+    tend(s);
     if (!table)
         return lr__fail(err, LR_ENOMEM, "lr_server_publish: out of memory");
     lr__workers_signal(s->workers);
@@ -193,6 +204,7 @@ static lr_status change(lr_server *s, const char *pattern, lr_context *context, 
     (void)pthread_mutex_lock(&s->publication.lock);
     status = change_names(s, pattern, context, err);
     (void)pthread_mutex_unlock(&s->publication.lock);
+    tend(s);
     if (status == LR_OK)
         lr__workers_signal(s->workers);
     return status;

@@ -29,8 +29,10 @@ typedef struct lr__table {
 typedef struct lr__publication {
     _Atomic(lr__table *) current; /* swapped by publishers, read by workers between turns */
     pthread_mutex_t lock;         /* publishers; workers only try it */
-    lr__table *old;               /* under lock: not yet freed */
-    lr_toggle refuse_unknown;     /* the server's option */
+    _Atomic bool untended;    /* a worker has moved on: whoever has the lock next, or has had it,
+                               * frees what is left; any thread sets, the lock's holder clears */
+    lr__table *old;           /* under lock: not yet freed */
+    lr_toggle refuse_unknown; /* the server's option */
 } lr__publication;
 
 struct lr__part;

@@ -6,7 +6,7 @@
  *
  * Threads  any.
  * Memory   nothing is allocated, but by lr_certificate_load(). The slices of an lr_certificate
- * point into the DER, which must outlive it. Texts    are UTF-8 and terminated. Functions that
+ * point into the DER, which must outlive it. Texts are UTF-8 and terminated. Functions that
  * write one return its whole length, as snprintf() does: it was cut if that is not less than cap;
  * cap may be 0. Bytes that could be taken for something else are escaped as RFC 4514 2.4 has it: no
  * name can look like two. */
